@@ -1,0 +1,21 @@
+/*!
+Domain types, the [`Source`], [`Sink`] and [`Embedder`] traits with their contracts, and the migration
+engine.
+
+Invariants: nothing here knows wasmtime, a dynamic library, a terminal, an environment variable or a
+configuration file. Runtimes implement the traits; the command line renders what the engine reports.
+*/
+
+mod embedder;
+mod plugin;
+mod sink;
+mod source;
+
+pub use embedder::Embedder;
+pub use plugin::{Grants, Plugin, SourceGrant};
+pub use sink::{Sink, Writer};
+pub use source::{Scan, Source};
+pub use vecferry_contract::{
+    Batch, Capability, Change, Claim, Collection, Dense, Error, ErrorKind, Hit, IdOrigin, Limits, Metric, Page,
+    PluginSpec, PrepareMode, Receipt, Rejection, Result, Sparse, Split, Target, Unreadable,
+};

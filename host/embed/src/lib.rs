@@ -1,0 +1,1 @@
+//! Embedders: fastembed on ONNX Runtime, offline

@@ -1,0 +1,1 @@
+//! Runs plugins that are native libraries

@@ -1,0 +1,1 @@
+//! Source: Chroma persist folders, 0.3 to 1.x

@@ -1,0 +1,1 @@
+//! A FAISS index decoder

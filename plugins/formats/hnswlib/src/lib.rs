@@ -1,0 +1,1 @@
+//! A reader of the hnswlib files of a Chroma segment

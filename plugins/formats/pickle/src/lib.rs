@@ -1,0 +1,1 @@
+//! A Python pickle decoder that executes nothing

@@ -1,0 +1,1 @@
+//! Source: LlamaIndex persist folders

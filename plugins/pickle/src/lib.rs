@@ -1,0 +1,1 @@
+//! Source: texts, metadata and embeddings in Python pickles

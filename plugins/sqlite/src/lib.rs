@@ -1,0 +1,1 @@
+//! Sink and source: one SQLite file with vectors (sqlite-vec)

@@ -1,0 +1,1 @@
+/*! The native border: `repr(C)` tables, the size first, append-only. */

@@ -1,0 +1,20 @@
+/*!
+The contract's types: what host and plugins say to each other.
+
+The same records stand in `wit/0.1.0/plugin.wit` for WebAssembly; here they are plain Rust, shared by
+the host (`host/`) and the SDK (`sdk/rust`), and serialised across the native border (see [`abi`]).
+
+Invariants: no behaviour beyond construction and checks; no I/O; no dependency on a runtime.
+*/
+
+pub mod abi;
+mod batch;
+mod error;
+mod store;
+
+pub use batch::{Batch, Dense, Page, Shape, Sparse, Unreadable};
+pub use error::{Error, ErrorKind, Result};
+pub use store::{
+    Capability, Change, Claim, Collection, Hit, IdOrigin, Limits, Metric, PluginSpec, PrepareMode,
+    Receipt, Rejection, Split, Target,
+};

@@ -1,0 +1,196 @@
+/*! The host's powers, as a plugin sees them: one handle, the same in WebAssembly, native and tests. */
+
+use std::rc::Rc;
+
+use crate::{ReadAt, Result};
+
+/// The handle through which a plugin does everything that reaches outside its own memory.
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct Host(Rc<dyn HostPowers>);
+
+/// A file of the granted store, open for ranged reads. Cheap to clone.
+pub type File = Rc<dyn ReadAt>;
+
+/// A file of the granted store, listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Relative, `/` between folders.
+    pub name: String,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// A SQLite value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// NULL
+    Null,
+    /// INTEGER
+    Integer(i64),
+    /// REAL
+    Real(f64),
+    /// TEXT
+    Text(String),
+    /// BLOB
+    Blob(Vec<u8>),
+}
+
+/// One granted SQLite file, read-only.
+pub trait Database {
+    /// Starts a query. Parameters bind to `?1`, `?2`, …
+    ///
+    /// # Errors
+    /// `corrupt` for a damaged file, `denied` for anything but reading, `unsupported` past the step limit.
+    fn query(&self, sql: &str, params: &[Value]) -> Result<Box<dyn Rows>>;
+}
+
+/// The rows of a query, fetched in steps.
+pub trait Rows {
+    /// Column names.
+    fn columns(&self) -> Vec<String>;
+    /// Up to `max` rows; empty at the end.
+    ///
+    /// # Errors
+    /// As [`Database::query`].
+    fn next(&mut self, max: u32) -> Result<Vec<Vec<Value>>>;
+}
+
+/// An HTTP method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// GET
+    Get,
+    /// POST
+    Post,
+    /// PUT
+    Put,
+    /// PATCH
+    Patch,
+    /// DELETE
+    Delete,
+}
+
+/// A request that the host sends. A header value may hold `${secret:NAME}`; the host puts it in.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Method.
+    pub method: Method,
+    /// Absolute URL; its host must be on the granted list.
+    pub url: String,
+    /// Headers, in order.
+    pub headers: Vec<(String, String)>,
+    /// Body bytes.
+    pub body: Vec<u8>,
+    /// Milliseconds for the whole exchange; `None` = the host's default.
+    pub timeout_ms: Option<u32>,
+}
+
+/// What came back.
+#[derive(Clone, Debug)]
+pub struct Response {
+    /// Status code.
+    pub status: u16,
+    /// Headers, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// Body bytes.
+    pub body: Vec<u8>,
+}
+
+/// A destination file being written; it appears under its name at [`Output::commit`].
+pub trait Output {
+    /// Appends.
+    ///
+    /// # Errors
+    /// `transient` when the disk is full or fails.
+    fn write(&mut self, bytes: &[u8]) -> Result<()>;
+    /// Brings what was written to the disk; bytes written so far.
+    ///
+    /// # Errors
+    /// As [`Output::write`].
+    fn sync(&mut self) -> Result<u64>;
+    /// Up to `len` bytes of what was written.
+    ///
+    /// # Errors
+    /// `transient` when the disk fails.
+    fn read_at(&self, offset: u64, len: u32) -> Result<Vec<u8>>;
+    /// Puts the file under its name, whole.
+    ///
+    /// # Errors
+    /// As [`Output::write`].
+    fn commit(&mut self) -> Result<()>;
+}
+
+/// How loud a log line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Finest.
+    Trace,
+    /// For whoever mends the plugin.
+    Debug,
+    /// For whoever runs it with `-v`.
+    Info,
+    /// For everybody.
+    Warn,
+    /// For everybody.
+    Error,
+}
+
+/// The capabilities behind [`Host`]; plugin authors call `Host`, which has the same methods.
+pub trait HostPowers {
+    /// The files of the granted store, sorted by name.
+    ///
+    /// # Errors
+    /// `denied` without the capability.
+    fn list_files(&self) -> Result<Vec<Entry>>;
+    /// Opens one of them.
+    ///
+    /// # Errors
+    /// `not-found`, `denied`.
+    fn open_file(&self, name: &str) -> Result<File>;
+    /// Opens a granted SQLite file, read-only.
+    ///
+    /// # Errors
+    /// `not-found`, `denied`, `corrupt`.
+    fn open_sqlite(&self, name: &str) -> Result<Box<dyn Database>>;
+    /// Sends a request. Any status is a success here.
+    ///
+    /// # Errors
+    /// `denied` for a host that is not on the list, `transient` for connection faults and time-outs.
+    fn send(&self, request: Request) -> Result<Response>;
+    /// Starts a destination file anew.
+    ///
+    /// # Errors
+    /// `denied`, `transient`.
+    fn create_output(&self, name: &str) -> Result<Box<dyn Output>>;
+    /// Whether a log line of this level would be shown.
+    fn log_enabled(&self, level: Level) -> bool;
+    /// Logs.
+    fn log(&self, level: Level, message: &str, fields: &[(&str, String)]);
+    /// True once the user asked to stop: return soon, with an error of kind `transient`.
+    fn cancelled(&self) -> bool;
+}
+
+impl Host {
+    /// Wraps a set of powers.
+    pub fn new(powers: Rc<dyn HostPowers>) -> Self {
+        Host(powers)
+    }
+
+    /// Logs at [`Level::Warn`], without fields.
+    pub fn warn(&self, message: &str) {
+        self.0.log(Level::Warn, message, &[]);
+    }
+
+    /// Logs at [`Level::Info`], without fields.
+    pub fn info(&self, message: &str) {
+        self.0.log(Level::Info, message, &[]);
+    }
+}
+
+impl std::ops::Deref for Host {
+    type Target = dyn HostPowers;
+    fn deref(&self) -> &Self::Target {
+        &*self.0
+    }
+}

@@ -1,0 +1,39 @@
+/*!
+Write a vecferry plugin: implement [`SourcePlugin`] or [`SinkPlugin`], name it in [`export!`], and build
+the crate as a WebAssembly component (`--target wasm32-unknown-unknown`) or as a native library. The
+code is the same.
+
+A plugin has no power of its own. What it may do it does through [`Host`]: read the files of the store
+that the user granted, query a SQLite file, send a request, write a destination file, log. A capability
+that was not granted answers with an error of kind `denied`.
+
+In a WebAssembly guest there are no threads, no clock, no file system and no unwinding: a panic ends the
+instance. Return errors instead.
+*/
+
+mod host;
+#[cfg(not(target_arch = "wasm32"))]
+#[doc(hidden)]
+pub mod native;
+mod reader;
+mod sink;
+mod source;
+#[cfg(all(feature = "testing", not(target_arch = "wasm32")))]
+pub mod testing;
+#[cfg(target_arch = "wasm32")]
+#[doc(hidden)]
+pub mod wasm;
+
+pub use host::{
+    Database, Entry, File, Host, HostPowers, Level, Method, Output, Request, Response, Rows, Value,
+};
+pub use reader::{Fingerprint, ReadAt, Reader};
+pub use sink::{SinkPlugin, Writer};
+pub use source::{Scan, SourcePlugin};
+pub use vecferry_contract::{
+    Batch, Capability, Change, Claim, Collection, Dense, Error, ErrorKind, Hit, IdOrigin, Limits, Metric, Page,
+    PluginSpec, PrepareMode, Receipt, Rejection, Result, Sparse, Split, Target, Unreadable,
+};
+
+/// The settings of a run as a JSON object: `--set key=value`, and for sinks `location`.
+pub type Config = serde_json::Value;
