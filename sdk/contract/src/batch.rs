@@ -121,7 +121,8 @@ impl Batch {
         for sparse in &self.sparse {
             let values = sparse.values.len();
             let ordered = sparse.offsets.windows(2).all(|w| w[0] <= w[1]);
-            let spans = sparse.offsets.first() == Some(&0) && sparse.offsets.last() == u32::try_from(values).ok().as_ref();
+            let spans =
+                sparse.offsets.first() == Some(&0) && sparse.offsets.last() == u32::try_from(values).ok().as_ref();
             if sparse.offsets.len() != rows + 1 || !ordered || !spans || sparse.indices.len() != values {
                 return Err(wrong("sparse offsets", sparse.offsets.len(), rows + 1));
             }
@@ -145,25 +146,66 @@ impl Batch {
     /// The rows for which `keep` says yes, in order, in a new batch.
     #[must_use]
     pub fn filter(self, keep: &[bool]) -> Batch {
-        let kept = |row: usize| keep.get(row).copied().unwrap_or(false);
-        let rows: Vec<usize> = (0..self.len()).filter(|&row| kept(row)).collect();
-        if rows.len() == self.len() {
-            return self;
-        }
-        let dense = self.dense.iter().map(|dense| dense.select(&rows)).collect();
-        let sparse = self.sparse.iter().map(|sparse| sparse.select(&rows)).collect();
+        let rows: Vec<usize> = (0..self.len()).filter(|&row| keep.get(row).copied().unwrap_or(false)).collect();
+        if rows.len() == self.len() { self } else { self.select(&rows) }
+    }
+
+    /// The named rows, in that order, in a new batch. Rows that do not exist are left out.
+    #[must_use]
+    pub fn select(&self, rows: &[usize]) -> Batch {
+        let documents = self.documents.as_ref().map(|column| select(column, rows));
+        let metadata = self.metadata.as_ref().map(|column| select(column, rows));
+        let existing: Vec<usize> = rows.iter().copied().filter(|&row| row < self.len()).collect();
         Batch {
-            dense,
-            sparse,
-            ids: select(self.ids, &kept),
-            documents: self.documents.map(|column| select(column, &kept)),
-            metadata: self.metadata.map(|column| select(column, &kept)),
+            ids: select(&self.ids, rows),
+            dense: self.dense.iter().map(|dense| dense.select(&existing)).collect(),
+            sparse: self.sparse.iter().map(|sparse| sparse.select(&existing)).collect(),
+            documents,
+            metadata,
         }
+    }
+
+    /// Bytes of one row's payload.
+    pub fn row_bytes(&self, row: usize) -> u64 {
+        let dense: u64 = self.dense.iter().map(|dense| u64::from(dense.dimension) * 4).sum();
+        let sparse: u64 = self
+            .sparse
+            .iter()
+            .filter_map(|sparse| Some((sparse.offsets.get(row + 1)? - sparse.offsets.get(row)?, 8)))
+            .map(|(values, bytes)| u64::from(values) * bytes)
+            .sum();
+        let id = self.ids.get(row).map_or(0, String::len);
+        let document = self.document(row).map_or(0, str::len);
+        (id + document + self.metadata(row).len()) as u64 + dense + sparse
+    }
+
+    /// Cuts into batches of at most `max_rows` rows and about `max_bytes` bytes (0 = no limit), each of at
+    /// least one row.
+    #[must_use]
+    pub fn cut(self, max_rows: usize, max_bytes: u64) -> Vec<Batch> {
+        let max_rows = if max_rows == 0 { usize::MAX } else { max_rows };
+        let max_bytes = if max_bytes == 0 { u64::MAX } else { max_bytes };
+        let mut cuts: Vec<Vec<usize>> = Vec::new();
+        let mut bytes = 0u64;
+        for row in 0..self.len() {
+            let size = self.row_bytes(row);
+            match cuts.last_mut() {
+                Some(rows) if rows.len() < max_rows && bytes.saturating_add(size) <= max_bytes => {
+                    rows.push(row);
+                    bytes += size;
+                }
+                _ => {
+                    cuts.push(vec![row]);
+                    bytes = size;
+                }
+            }
+        }
+        if cuts.len() <= 1 { vec![self] } else { cuts.iter().map(|rows| self.select(rows)).collect() }
     }
 }
 
-fn select<T>(column: Vec<T>, kept: &dyn Fn(usize) -> bool) -> Vec<T> {
-    column.into_iter().enumerate().filter(|(row, _)| kept(*row)).map(|(_, value)| value).collect()
+fn select<T: Clone>(column: &[T], rows: &[usize]) -> Vec<T> {
+    rows.iter().filter_map(|&row| column.get(row).cloned()).collect()
 }
 
 impl Dense {

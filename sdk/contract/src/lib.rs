@@ -10,11 +10,13 @@ Invariants: no behaviour beyond construction and checks; no I/O; no dependency o
 pub mod abi;
 mod batch;
 mod error;
+mod powers;
 mod store;
 
 pub use batch::{Batch, Dense, Page, Shape, Sparse, Unreadable};
 pub use error::{Error, ErrorKind, Result};
+pub use powers::{Entry, Level, Method, Request, Response, Value};
 pub use store::{
-    Capability, Change, Claim, Collection, Hit, IdOrigin, Limits, Metric, PluginSpec, PrepareMode,
-    Receipt, Rejection, Split, Target,
+    Capability, Change, Claim, Collection, Hit, IdOrigin, Limits, Metric, PluginSpec, PrepareMode, Receipt, Rejection,
+    Split, Target,
 };

@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use vecferry_contract::{Entry, Level, Request, Response, Value};
+
 use crate::{ReadAt, Result};
 
 /// The handle through which a plugin does everything that reaches outside its own memory.
@@ -11,30 +13,6 @@ pub struct Host(Rc<dyn HostPowers>);
 
 /// A file of the granted store, open for ranged reads. Cheap to clone.
 pub type File = Rc<dyn ReadAt>;
-
-/// A file of the granted store, listed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// Relative, `/` between folders.
-    pub name: String,
-    /// Bytes.
-    pub size: u64,
-}
-
-/// A SQLite value.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Value {
-    /// NULL
-    Null,
-    /// INTEGER
-    Integer(i64),
-    /// REAL
-    Real(f64),
-    /// TEXT
-    Text(String),
-    /// BLOB
-    Blob(Vec<u8>),
-}
 
 /// One granted SQLite file, read-only.
 pub trait Database {
@@ -54,47 +32,6 @@ pub trait Rows {
     /// # Errors
     /// As [`Database::query`].
     fn next(&mut self, max: u32) -> Result<Vec<Vec<Value>>>;
-}
-
-/// An HTTP method.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    /// GET
-    Get,
-    /// POST
-    Post,
-    /// PUT
-    Put,
-    /// PATCH
-    Patch,
-    /// DELETE
-    Delete,
-}
-
-/// A request that the host sends. A header value may hold `${secret:NAME}`; the host puts it in.
-#[derive(Clone, Debug)]
-pub struct Request {
-    /// Method.
-    pub method: Method,
-    /// Absolute URL; its host must be on the granted list.
-    pub url: String,
-    /// Headers, in order.
-    pub headers: Vec<(String, String)>,
-    /// Body bytes.
-    pub body: Vec<u8>,
-    /// Milliseconds for the whole exchange; `None` = the host's default.
-    pub timeout_ms: Option<u32>,
-}
-
-/// What came back.
-#[derive(Clone, Debug)]
-pub struct Response {
-    /// Status code.
-    pub status: u16,
-    /// Headers, names in lower case.
-    pub headers: Vec<(String, String)>,
-    /// Body bytes.
-    pub body: Vec<u8>,
 }
 
 /// A destination file being written; it appears under its name at [`Output::commit`].
@@ -119,21 +56,6 @@ pub trait Output {
     /// # Errors
     /// As [`Output::write`].
     fn commit(&mut self) -> Result<()>;
-}
-
-/// How loud a log line is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// Finest.
-    Trace,
-    /// For whoever mends the plugin.
-    Debug,
-    /// For whoever runs it with `-v`.
-    Info,
-    /// For everybody.
-    Warn,
-    /// For everybody.
-    Error,
 }
 
 /// The capabilities behind [`Host`]; plugin authors call `Host`, which has the same methods.

@@ -24,15 +24,14 @@ pub mod testing;
 #[doc(hidden)]
 pub mod wasm;
 
-pub use host::{
-    Database, Entry, File, Host, HostPowers, Level, Method, Output, Request, Response, Rows, Value,
-};
+pub use host::{Database, File, Host, HostPowers, Output, Rows};
 pub use reader::{Fingerprint, ReadAt, Reader};
 pub use sink::{SinkPlugin, Writer};
 pub use source::{Scan, SourcePlugin};
 pub use vecferry_contract::{
-    Batch, Capability, Change, Claim, Collection, Dense, Error, ErrorKind, Hit, IdOrigin, Limits, Metric, Page,
-    PluginSpec, PrepareMode, Receipt, Rejection, Result, Sparse, Split, Target, Unreadable,
+    Batch, Capability, Change, Claim, Collection, Dense, Entry, Error, ErrorKind, Hit, IdOrigin, Level, Limits, Method,
+    Metric, Page, PluginSpec, PrepareMode, Receipt, Rejection, Request, Response, Result, Sparse, Split, Target,
+    Unreadable, Value,
 };
 
 /// The settings of a run as a JSON object: `--set key=value`, and for sinks `location`.

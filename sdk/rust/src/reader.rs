@@ -148,7 +148,8 @@ impl Reader {
     /// `corrupt` at the end of the file.
     pub fn bytes(&mut self, len: u64) -> Result<Vec<u8>> {
         self.need(len)?;
-        let len = usize::try_from(len).map_err(|_| self.corrupt(format!("a piece of {len} bytes does not fit into memory")))?;
+        let len = usize::try_from(len)
+            .map_err(|_| self.corrupt(format!("a piece of {len} bytes does not fit into memory")))?;
         let mut out = vec![0; len];
         self.fill(&mut out)?;
         Ok(out)
@@ -159,7 +160,8 @@ impl Reader {
     /// # Errors
     /// `corrupt` at the end of the file.
     pub fn f32s(&mut self, count: u64) -> Result<Vec<f32>> {
-        let bytes = count.checked_mul(4).ok_or_else(|| self.corrupt(format!("a count of {count} values is impossible")))?;
+        let bytes =
+            count.checked_mul(4).ok_or_else(|| self.corrupt(format!("a count of {count} values is impossible")))?;
         let bytes = self.bytes(bytes)?;
         Ok(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
     }
