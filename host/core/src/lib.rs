@@ -6,8 +6,13 @@ Invariants: nothing here knows wasmtime, a dynamic library, a terminal, an envir
 configuration file. Runtimes implement the traits; the command line renders what the engine reports.
 */
 
+pub mod catalog;
 mod embedder;
+pub mod engine;
+pub mod ids;
 mod plugin;
+pub mod report;
+mod seen;
 mod sink;
 mod source;
 

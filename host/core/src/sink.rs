@@ -11,8 +11,8 @@ use vecferry_contract::{Batch, Dense, Hit, Limits, PrepareMode, Receipt, Result,
 ///   `flush` → `finish` (once, when all is flushed).
 /// - **Idempotence.** `write` upserts by id: the engine may write a batch again after any error or crash.
 /// - **Receipts.** Each row is accepted or rejected. Rejected rows go to the dead letter; the rest goes on. An
-///   error concerns the whole batch: `throttled` and `transient` are retried with back-off, `config` and
-///   `corrupt` make the engine bisect the batch down to the rows at fault, the other kinds end the run.
+///   error concerns the whole batch: `throttled` and `transient` are retried with back-off, `corrupt` and
+///   `unsupported` make the engine bisect the batch down to the rows at fault, the other kinds end the run.
 /// - **Durability.** A cursor is committed only after a `flush` that followed its rows.
 pub trait Sink: Send {
     /// Settings, credentials, reachability. Writes nothing.

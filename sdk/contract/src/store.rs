@@ -45,6 +45,18 @@ pub enum Capability {
     SinkFiles,
 }
 
+impl Capability {
+    /// The name as users and JSON see it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Capability::SourceFiles => "source-files",
+            Capability::Sqlite => "sqlite",
+            Capability::Http => "http",
+            Capability::SinkFiles => "sink-files",
+        }
+    }
+}
+
 /// What a plugin says about itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PluginSpec {
