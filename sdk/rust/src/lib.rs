@@ -11,6 +11,7 @@ In a WebAssembly guest there are no threads, no clock, no file system and no unw
 instance. Return errors instead.
 */
 
+mod export;
 mod host;
 #[cfg(not(target_arch = "wasm32"))]
 #[doc(hidden)]
