@@ -16,6 +16,7 @@ mod host;
 #[cfg(not(target_arch = "wasm32"))]
 #[doc(hidden)]
 pub mod native;
+mod nearest;
 mod reader;
 mod sink;
 mod source;
@@ -26,6 +27,7 @@ pub mod testing;
 pub mod wasm;
 
 pub use host::{Database, File, Host, HostPowers, Output, Rows};
+pub use nearest::{Nearest, score};
 pub use reader::{Fingerprint, ReadAt, Reader};
 pub use sink::{SinkPlugin, Writer};
 pub use source::{Scan, SourcePlugin};

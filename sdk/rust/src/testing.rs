@@ -1,9 +1,16 @@
-/*! A host for a plugin's own tests: a folder as the granted store, in the test's own process. */
+/*!
+A host for a plugin's own tests: a folder as the granted store, in the test's own process; and the cases that
+every sink must hold ([`sink_conformance`]).
+*/
+
+mod sink_cases;
+pub mod sink_conformance;
 
 use std::fs::File as StdFile;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::{
     Batch, Config, Database, Entry, Error, File, Host, HostPowers, Level, Output, ReadAt, Request, Response, Result,
@@ -147,7 +154,10 @@ impl HostPowers for FolderHost {
     }
     fn create_output(&self, name: &str) -> Result<Box<dyn Output>> {
         let path = self.sink.join(name);
-        let partial = self.sink.join(format!("{name}.partial"));
+        // Each output is apart, also from another of the same name.
+        static OUTPUTS: AtomicU64 = AtomicU64::new(0);
+        let number = OUTPUTS.fetch_add(1, Ordering::Relaxed);
+        let partial = self.sink.join(format!("{name}.{number}.partial"));
         let file = StdFile::options()
             .read(true)
             .write(true)
@@ -172,6 +182,13 @@ struct FolderOutput {
     partial: PathBuf,
     file: StdFile,
     written: u64,
+}
+
+impl Drop for FolderOutput {
+    /// What was not committed leaves nothing behind.
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.partial);
+    }
 }
 
 impl Output for FolderOutput {
