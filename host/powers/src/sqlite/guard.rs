@@ -1,0 +1,274 @@
+/*!
+A connection that can only read, within limits, on a file that nobody vouches for.
+
+After SQLite's own advice for untrusted files (sqlite.org/security.html): defensive mode, an untrusted schema, cell
+size checks, no memory mapping, an authorizer, limits, and a progress handler that ends what does not end.
+*/
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::config::DbConfig;
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use rusqlite::limits::Limit;
+use rusqlite::{Connection, OpenFlags};
+use vecferry_contract::{Error, Result};
+
+use super::{Limits, fault};
+
+/// Bytes of memory that SQLite may use in the whole process.
+const HEAP_BYTES: i64 = 1 << 30;
+/// Bytes of the longest statement.
+const MAX_SQL_BYTES: i32 = 1 << 20;
+
+/// What plugins may call: what computes on its arguments alone. Everything else of SQLite, and whatever an
+/// extension brings, is refused.
+const FUNCTIONS: &[&str] = &[
+    "->",
+    "->>",
+    "abs",
+    "acos",
+    "asin",
+    "atan",
+    "atan2",
+    "avg",
+    "ceil",
+    "ceiling",
+    "char",
+    "coalesce",
+    "concat",
+    "concat_ws",
+    "cos",
+    "count",
+    "cume_dist",
+    "date",
+    "datetime",
+    "degrees",
+    "dense_rank",
+    "exp",
+    "first_value",
+    "floor",
+    "format",
+    "glob",
+    "group_concat",
+    "hex",
+    "if",
+    "ifnull",
+    "iif",
+    "instr",
+    "json",
+    "json_array",
+    "json_array_length",
+    "json_error_position",
+    "json_extract",
+    "json_group_array",
+    "json_group_object",
+    "json_object",
+    "json_quote",
+    "json_type",
+    "json_valid",
+    "jsonb",
+    "jsonb_extract",
+    "julianday",
+    "lag",
+    "last_value",
+    "lead",
+    "length",
+    "like",
+    "likelihood",
+    "likely",
+    "ln",
+    "log",
+    "log10",
+    "log2",
+    "lower",
+    "ltrim",
+    "max",
+    "min",
+    "mod",
+    "nth_value",
+    "ntile",
+    "nullif",
+    "octet_length",
+    "percent_rank",
+    "pi",
+    "pow",
+    "power",
+    "printf",
+    "quote",
+    "radians",
+    "rank",
+    "replace",
+    "round",
+    "row_number",
+    "rtrim",
+    "sign",
+    "sin",
+    "sqrt",
+    "strftime",
+    "string_agg",
+    "substr",
+    "substring",
+    "subtype",
+    "sum",
+    "tan",
+    "time",
+    "timediff",
+    "total",
+    "trim",
+    "trunc",
+    "typeof",
+    "unhex",
+    "unicode",
+    "unistr",
+    "unixepoch",
+    "unlikely",
+    "upper",
+    "zeroblob",
+    "bm25",
+    "highlight",
+    "snippet",
+    "match",
+];
+
+/// Pragmas that tell and change nothing, and whether their argument is a name to tell about. FTS5 asks for
+/// `data_version` itself.
+const PRAGMAS: &[(&str, bool)] = &[
+    ("application_id", false),
+    ("data_version", false),
+    ("encoding", false),
+    ("index_info", true),
+    ("index_list", true),
+    ("index_xinfo", true),
+    ("page_count", false),
+    ("page_size", false),
+    ("schema_version", false),
+    ("table_info", true),
+    ("table_list", true),
+    ("table_xinfo", true),
+    ("user_version", false),
+];
+
+/// A guarded connection, and what its hooks saw.
+pub(super) struct Guarded {
+    pub(super) connection: Connection,
+    name: String,
+    watch: Arc<Watch>,
+    limits: Limits,
+    cancelled: Arc<AtomicBool>,
+}
+
+#[derive(Default)]
+struct Watch {
+    kilo_steps: AtomicU64,
+    denied: Mutex<Option<String>>,
+}
+
+/// Opens `uri` and hardens the connection; what SQLite does from here on it does within SQLite's own defences,
+/// and without an authorizer.
+pub(super) fn harden(uri: &str, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    let connection =
+        Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FTS3_TOKENIZER, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_WRITABLE_SCHEMA, false)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_WORKER_THREADS, 0)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_SQL_LENGTH, MAX_SQL_BYTES)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_EXPR_DEPTH, 200)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 1000)?;
+    connection.execute_batch(&format!(
+        "PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA hard_heap_limit = {HEAP_BYTES};"
+    ))?;
+    Ok(connection)
+}
+
+impl Guarded {
+    /// A guarded connection to a file that nothing changes while it is open.
+    pub(super) fn open(uri: &str, name: &str, limits: Limits, cancelled: Arc<AtomicBool>) -> Result<Self> {
+        let watch = Arc::new(Watch::default());
+        let open = || -> rusqlite::Result<Connection> {
+            let mut connection = harden(uri, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+            connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, limits.value_bytes)?;
+            // 16 MiB of pages; SQLite's own default is 2.
+            connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -16384;")?;
+            let (seen, stop) = (Arc::clone(&watch), Arc::clone(&cancelled));
+            connection.progress_handler(
+                1000,
+                Some(move || {
+                    let steps = seen.kilo_steps.fetch_add(1, Ordering::Relaxed);
+                    steps >= limits.kilo_steps || stop.load(Ordering::Relaxed)
+                }),
+            )?;
+            let seen = Arc::clone(&watch);
+            connection.authorizer(Some(move |context: AuthContext<'_>| match refusal(&context) {
+                None => Authorization::Allow,
+                Some(what) => {
+                    *seen.denied.lock().unwrap_or_else(PoisonError::into_inner) = Some(what);
+                    Authorization::Deny
+                }
+            }))?;
+            // Reads the first page and the schema: what is no database is found here.
+            connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+            Ok(connection)
+        };
+        let connection = open().map_err(|e| fault(name, &e))?;
+        Ok(Guarded { connection, name: name.to_owned(), watch, limits, cancelled })
+    }
+
+    /// Starts counting anew: a call of the plugin begins.
+    pub(super) fn start_call(&self) {
+        self.watch.kilo_steps.store(0, Ordering::Relaxed);
+    }
+
+    /// SQLite's fault in the contract's words, with what the hooks know about it.
+    pub(super) fn fault(&self, error: &rusqlite::Error) -> Error {
+        let denied = self.watch.denied.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let code = error.sqlite_error_code();
+        if code == Some(rusqlite::ErrorCode::OperationInterrupted) {
+            return if self.cancelled.load(Ordering::Relaxed) {
+                Error::transient("sqlite/cancelled", "the query was given up: the run was cancelled")
+            } else {
+                let millions = self.limits.kilo_steps / 1000;
+                Error::unsupported("sqlite/step-limit", format!("the query took more than {millions} million steps"))
+                    .hint("this is a fault of the plugin: it must ask for less at a time, or along an index")
+            }
+            .at("file", &self.name);
+        }
+        match denied {
+            Some(what) if code == Some(rusqlite::ErrorCode::AuthorizationForStatementDenied) => {
+                Error::denied("sqlite/denied", format!("a plugin may only read; its statement would {what}"))
+                    .hint("this is a fault of the plugin: only SELECT is allowed, with functions that only compute")
+                    .at("file", &self.name)
+            }
+            _ => fault(&self.name, error),
+        }
+    }
+
+    /// The file as the plugin calls it.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// What a statement would do that it may not; `None` when it may.
+fn refusal(context: &AuthContext<'_>) -> Option<String> {
+    match context.action {
+        AuthAction::Select | AuthAction::Read { .. } => None,
+        AuthAction::Function { function_name } => {
+            let known = FUNCTIONS.iter().any(|name| name.eq_ignore_ascii_case(function_name));
+            (!known).then(|| format!("call the function {function_name}"))
+        }
+        AuthAction::Pragma { pragma_name, pragma_value } => {
+            let known = PRAGMAS.iter().find(|(name, _)| name.eq_ignore_ascii_case(pragma_name));
+            let allowed = known.is_some_and(|(_, takes_name)| *takes_name || pragma_value.is_none());
+            (!allowed).then(|| format!("run PRAGMA {pragma_name}"))
+        }
+        AuthAction::Recursive => Some("recurse".to_owned()),
+        AuthAction::Attach { .. } => Some("attach another file".to_owned()),
+        AuthAction::Transaction { .. } | AuthAction::Savepoint { .. } => Some("control a transaction".to_owned()),
+        _ => Some("change the database".to_owned()),
+    }
+}
