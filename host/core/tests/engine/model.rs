@@ -11,10 +11,10 @@ use vecferry_core::{
     Receipt, Rejection, Result, Scan, Sink, Source, Split, Target, Unreadable, Writer,
 };
 
-pub type Record = (String, Option<String>, String, Option<Vec<f32>>);
+pub(crate) type Record = (String, Option<String>, String, Option<Vec<f32>>);
 
 /// `count` records "0", "1", … with a document, metadata and a vector of two values.
-pub fn records(prefix: &str, count: usize) -> Vec<Record> {
+pub(crate) fn records(prefix: &str, count: usize) -> Vec<Record> {
     (0..count)
         .map(|i| {
             let metadata = format!("{{\"source\":\"{prefix}.pdf\"}}");
@@ -24,19 +24,19 @@ pub fn records(prefix: &str, count: usize) -> Vec<Record> {
 }
 
 /// Yields its records; the calls named in `faults` (counted from 0 over all `next` calls) fail first.
-pub struct MemorySource {
-    pub records: Vec<Record>,
-    pub unreadable: Vec<usize>,
-    pub faults: VecDeque<(usize, Error)>,
-    pub calls: usize,
+pub(crate) struct MemorySource {
+    pub(crate) records: Vec<Record>,
+    pub(crate) unreadable: Vec<usize>,
+    pub(crate) faults: VecDeque<(usize, Error)>,
+    pub(crate) calls: usize,
 }
 
 impl MemorySource {
-    pub fn new(records: Vec<Record>) -> Self {
+    pub(crate) fn new(records: Vec<Record>) -> Self {
         MemorySource { records, unreadable: Vec::new(), faults: VecDeque::new(), calls: 0 }
     }
 
-    pub fn store(self, name: &str, vectors: Vectors, id: Option<&str>) -> StoreJob {
+    pub(crate) fn store(self, name: &str, vectors: Vectors, id: Option<&str>) -> StoreJob {
         let collection = Collection {
             name: name.to_owned(),
             rows: Some(self.records.len() as u64),
@@ -112,7 +112,7 @@ impl Scan for MemoryScan<'_> {
     }
 }
 
-pub fn batch(rows: &[Record]) -> Batch {
+pub(crate) fn batch(rows: &[Record]) -> Batch {
     let width = rows.iter().filter_map(|row| row.3.as_ref()).map(Vec::len).max().unwrap_or(0);
     let absent = rows.iter().zip(0..).filter(|(row, _)| row.3.is_none()).map(|(_, i)| i).collect();
     let values = rows.iter().flat_map(|row| row.3.clone().unwrap_or_else(|| vec![0.0; width])).collect();
@@ -127,35 +127,35 @@ pub fn batch(rows: &[Record]) -> Batch {
 
 /// What the destination holds and how it behaves.
 #[derive(Default)]
-pub struct Destination {
-    pub records: BTreeMap<String, Record>,
+pub(crate) struct Destination {
+    pub(crate) records: BTreeMap<String, Record>,
     /// Written, but not yet flushed: lost when a test says so.
-    pub writes: usize,
-    pub finished: usize,
-    pub limits: Limits,
+    pub(crate) writes: usize,
+    pub(crate) finished: usize,
+    pub(crate) limits: Limits,
     /// Errors for the next writes, in order.
-    pub faults: VecDeque<Error>,
+    pub(crate) faults: VecDeque<Error>,
     /// Documents refused row by row.
-    pub refused: Vec<String>,
+    pub(crate) refused: Vec<String>,
     /// Documents that make the whole batch fail.
-    pub poison: Vec<String>,
+    pub(crate) poison: Vec<String>,
     /// Ids that are acknowledged and thrown away.
-    pub lost: Vec<String>,
-    pub prepare_error: Option<Error>,
+    pub(crate) lost: Vec<String>,
+    pub(crate) prepare_error: Option<Error>,
 }
 
 #[derive(Clone, Default)]
-pub struct MemorySink(pub Arc<Mutex<Destination>>);
+pub(crate) struct MemorySink(pub Arc<Mutex<Destination>>);
 
 impl MemorySink {
-    pub fn factory(&self) -> SinkFactory {
+    pub(crate) fn factory(&self) -> SinkFactory {
         let sink = self.clone();
         Arc::new(move || Ok(Box::new(sink.clone())))
     }
-    pub fn with(destination: Destination) -> Self {
+    pub(crate) fn with(destination: Destination) -> Self {
         MemorySink(Arc::new(Mutex::new(destination)))
     }
-    pub fn ids(&self) -> Vec<String> {
+    pub(crate) fn ids(&self) -> Vec<String> {
         self.0.lock().unwrap().records.keys().cloned().collect()
     }
 }
@@ -229,9 +229,9 @@ impl Writer for MemoryWriter<'_> {
 
 /// Keeps what was rejected: id and code.
 #[derive(Default)]
-pub struct Notes {
-    pub rejected: Mutex<Vec<(String, String)>>,
-    pub retries: Mutex<Vec<&'static str>>,
+pub(crate) struct Notes {
+    pub(crate) rejected: Mutex<Vec<(String, String)>>,
+    pub(crate) retries: Mutex<Vec<&'static str>>,
 }
 
 impl Observer for Notes {
@@ -247,7 +247,7 @@ impl Observer for Notes {
 }
 
 /// A text's length and its number of spaces.
-pub struct LengthModel;
+pub(crate) struct LengthModel;
 
 impl Embedder for LengthModel {
     fn provider(&self) -> &str {
