@@ -12,8 +12,10 @@ pub struct Dense {
     /// Values per row.
     pub dimension: u32,
     /// `rows × dimension` values.
+    #[serde(with = "crate::bulk")]
     pub values: Vec<f32>,
     /// Rows without a vector, ascending: their values are zero and mean nothing.
+    #[serde(with = "crate::bulk")]
     pub absent: Vec<u32>,
 }
 
@@ -40,10 +42,13 @@ pub struct Sparse {
     /// "" where a store has one sparse vector per record.
     pub name: String,
     /// `rows + 1` entries: row r owns `indices[offsets[r]..offsets[r + 1]]`.
+    #[serde(with = "crate::bulk")]
     pub offsets: Vec<u32>,
     /// Positions of the non-zero values.
+    #[serde(with = "crate::bulk")]
     pub indices: Vec<u32>,
     /// The non-zero values.
+    #[serde(with = "crate::bulk")]
     pub values: Vec<f32>,
 }
 
@@ -257,6 +262,7 @@ pub struct Page {
     /// The records.
     pub rows: Batch,
     /// Opaque; points *after* this page's rows.
+    #[serde(with = "crate::bulk")]
     pub cursor: Vec<u8>,
     /// What was made to fit while reading.
     pub changes: Vec<Change>,

@@ -9,6 +9,7 @@ Invariants: no behaviour beyond construction and checks; no I/O; no dependency o
 
 pub mod abi;
 mod batch;
+mod bulk;
 mod error;
 mod powers;
 mod store;

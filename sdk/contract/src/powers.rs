@@ -23,7 +23,7 @@ pub enum Value {
     /// TEXT, when it is valid UTF-8
     Text(String),
     /// BLOB, and TEXT that is not valid UTF-8
-    Blob(Vec<u8>),
+    Blob(#[serde(with = "crate::bulk")] Vec<u8>),
 }
 
 /// An HTTP method.
@@ -51,6 +51,7 @@ pub struct Request {
     /// Headers, in order.
     pub headers: Vec<(String, String)>,
     /// Body bytes.
+    #[serde(with = "crate::bulk")]
     pub body: Vec<u8>,
     /// Milliseconds for the whole exchange; `None` = the host's default.
     pub timeout_ms: Option<u32>,
@@ -64,6 +65,7 @@ pub struct Response {
     /// Headers, names in lower case.
     pub headers: Vec<(String, String)>,
     /// Body bytes.
+    #[serde(with = "crate::bulk")]
     pub body: Vec<u8>,
 }
 

@@ -129,6 +129,7 @@ pub struct Split {
     /// Unique within the collection.
     pub id: String,
     /// Opaque to the host.
+    #[serde(with = "crate::bulk")]
     pub payload: Vec<u8>,
     /// Records, where known.
     pub rows: Option<u64>,
