@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use vecferry_sdk::{Batch, Error, Result};
+use vecferry_sdk::{Batch, Error, Result, metadata_object};
 
 /// A record as its line holds it.
 #[derive(Deserialize)]
@@ -63,7 +63,7 @@ pub(crate) struct Lost {
 /// # Errors
 /// `corrupt` where the metadata is no JSON object; then `out` is as it was.
 pub(crate) fn render(batch: &Batch, row: usize, id: &str, collection: &str, out: &mut Vec<u8>) -> Result<Lost> {
-    let metadata = object(batch.metadata(row))?;
+    let metadata = metadata_object(batch.metadata(row))?;
     let mut lost = Lost {
         dense: batch.dense.iter().skip(1).any(|dense| dense.row(row).is_some()),
         sparse: batch.sparse.iter().any(|sparse| sparse.offsets.get(row) != sparse.offsets.get(row + 1)),
@@ -99,15 +99,4 @@ fn string(text: &str, out: &mut Vec<u8>) -> Result<()> {
 
 fn unwritable(error: &serde_json::Error) -> Error {
     Error::internal("jsonl/write", format!("a value cannot be written as JSON: {error}"))
-}
-
-/// The text, if it is one JSON object.
-fn object(text: &str) -> Result<&str> {
-    let value: &RawValue = serde_json::from_str(text)
-        .map_err(|e| Error::corrupt("metadata/json", format!("the metadata is no valid JSON: {e}")))?;
-    if value.get().starts_with('{') {
-        Ok(value.get())
-    } else {
-        Err(Error::corrupt("metadata/no-object", "the metadata is valid JSON, but not an object"))
-    }
 }

@@ -13,6 +13,7 @@ instance. Return errors instead.
 
 mod export;
 mod host;
+mod metadata;
 #[cfg(not(target_arch = "wasm32"))]
 #[doc(hidden)]
 pub mod native;
@@ -27,6 +28,7 @@ pub mod testing;
 pub mod wasm;
 
 pub use host::{Database, File, Host, HostPowers, Output, Rows};
+pub use metadata::metadata_object;
 pub use nearest::{Nearest, score};
 pub use reader::{Fingerprint, ReadAt, Reader};
 pub use sink::{SinkPlugin, Writer};
