@@ -1,0 +1,29 @@
+/*! How much a pickle may cost. */
+
+/// Budgets that hold whatever a file says. Every one ends in an error of kind `unsupported` that names
+/// the budget, never in a trap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of memory for the graph, the stack and the memo together.
+    pub memory: u64,
+    /// Containers inside containers, when a value is converted.
+    pub depth: u32,
+    /// Bytes that one value may expand to when it is converted: a few hundred bytes of pickle can name a
+    /// value of 10^30 leaves.
+    pub expanded: u64,
+}
+
+impl Limits {
+    /// Bytes of the expansion of all values of a scan over a file of `file_bytes` bytes. Shared values make
+    /// honest files expand too, by a factor that stays small.
+    pub fn expanded_in_all(file_bytes: u64) -> u64 {
+        (256_u64 << 20).saturating_add(file_bytes.saturating_mul(256))
+    }
+}
+
+impl Default for Limits {
+    /// 1 GiB of memory, 96 levels (readers of JSON commonly stop at 128), 16 MiB for one value.
+    fn default() -> Self {
+        Limits { memory: 1 << 30, depth: 96, expanded: 16 << 20 }
+    }
+}
