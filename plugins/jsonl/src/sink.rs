@@ -77,7 +77,7 @@ impl SinkPlugin for Jsonl {
         if target.dimension == Some(0) {
             return Err(Error::config("target/dimension", "a dimension of 0 is no dimension"));
         }
-        FILES.with_borrow_mut(|files| {
+        FILES.with_borrow_mut(|files| -> Result<()> {
             if !matches!(files.get(&name), Some(State::Writing(_))) {
                 files.insert(name.clone(), State::Writing(Box::new(Lines::create(host, &name)?)));
             }
