@@ -1,1 +1,71 @@
-fn main() {}
+/*!
+The project's own tasks: `cargo xtask help` lists them.
+
+Each task installs what it needs and says so, can be run again at any time, and is quick when nothing is left
+to do. What a *user* of vecferry needs at run time is not here: that is the `vecferry` command itself.
+*/
+
+mod build;
+mod demo;
+mod packages;
+mod paths;
+mod plugins;
+mod process;
+mod report;
+mod runtime;
+mod test;
+mod toolchain;
+
+use std::process::ExitCode;
+
+use report::{Failure, Result};
+
+const HELP: &str = "\
+cargo xtask TASK
+
+  setup                  WebAssembly standard library, vecferry, ONNX Runtime and the embedding model
+  build [NAME...]        vecferry and its plugins, or only the plugins that are named
+  build --guest PATH     one plugin crate outside the workspace, as a component; prints the component's path
+  demo                   migrate examples/stores/vector_db into a database and search it
+  test                   everything that continuous integration checks
+  help                   this text
+
+Results are in target/release: vecferry, and its plugins in plugins/ beside it. What is downloaded or built
+once per machine is kept in VECFERRY_CACHE_DIR, else in vecferry/ within the user's cache folder.";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            report::failure(&failure);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &[String]) -> Result<()> {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["setup"] => setup(),
+        ["build"] => build::all(),
+        ["build", "--guest", path] => build::outside_guest(path.as_ref()),
+        ["build", names @ ..] if names.iter().all(|name| !name.starts_with('-')) => build::plugins(names),
+        ["demo"] => demo::run(),
+        ["test"] => test::run(),
+        [] | ["help" | "--help" | "-h"] => {
+            println!("{HELP}");
+            Ok(())
+        }
+        other => Err(Failure::new(format!("'{}' is no task", other.join(" "))).hint("cargo xtask help")),
+    }
+}
+
+fn setup() -> Result<()> {
+    packages::ensure_compiler()?;
+    toolchain::WasmToolchain::ready()?;
+    build::host()?;
+    runtime::ensure_model()?;
+    report::step("setup", "everything is in place; next: cargo xtask demo");
+    Ok(())
+}

@@ -1,0 +1,30 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use super::*;
+use crate::paths;
+
+#[test]
+fn every_plugin_folder_is_listed_and_every_listed_plugin_has_its_folder() {
+    let mut folders: Vec<String> = std::fs::read_dir(paths::root().join("plugins"))
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.path().join("Cargo.toml").is_file())
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect();
+    folders.sort();
+    let mut listed: Vec<&str> = BUNDLED.iter().map(|plugin| plugin.name).collect();
+    listed.sort_unstable();
+    assert_eq!(folders, listed);
+    for plugin in BUNDLED {
+        let manifest = paths::root().join("plugins").join(plugin.name).join("Cargo.toml");
+        let manifest = std::fs::read_to_string(manifest).unwrap();
+        assert!(manifest.contains(&format!("name = \"{}\"", plugin.package())), "{}", plugin.name);
+        assert!(manifest.contains("\"cdylib\""), "{} has to build as a plugin file", plugin.name);
+    }
+}
+
+#[test]
+fn an_unknown_name_is_answered_with_the_known_ones() {
+    assert_eq!(Bundled::named("sqlite").unwrap().kind, Kind::Native);
+    assert!(Bundled::named("sqlit").unwrap_err().to_string().contains("'sqlit'"));
+}

@@ -1,0 +1,46 @@
+/*! Everything that continuous integration checks, from a clean checkout; `.ci/run` calls it. */
+
+use std::process::Command;
+use std::time::Instant;
+
+use crate::report::{self, Result};
+use crate::{build, demo, paths, process, runtime};
+
+/// Runs all checks; the first that fails ends it.
+pub(crate) fn run() -> Result<()> {
+    let start = Instant::now();
+    // Cheap ones first: they fail within seconds.
+    timed("Cargo.lock is complete", || {
+        process::output(&mut process::cargo(["metadata", "--locked", "--format-version=1"])).map(drop)
+    })?;
+    timed("formatting", || process::run(&mut process::cargo(["fmt", "--all", "--check"])))?;
+    timed("build", build::all)?;
+    timed("embedding model", runtime::ensure_model)?;
+    // In the release profile, so that what build scripts compile (SQLite) is compiled once.
+    timed("lints", || {
+        let words = ["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"];
+        process::run(&mut process::cargo(words))
+    })?;
+    timed("tests", || process::run(with_environment(&mut process::cargo(["test", "--release", "--workspace"]))?))?;
+    timed("demo", demo::migrate_and_search)?;
+    report::step("test", format!("all checks passed in {}", minutes(start)));
+    Ok(())
+}
+
+/// Tests that need the model find it where the build put it.
+fn with_environment(command: &mut Command) -> Result<&mut Command> {
+    Ok(command.env("VECFERRY_CACHE_DIR", paths::cache()?))
+}
+
+fn timed(name: &str, check: impl FnOnce() -> Result<()>) -> Result<()> {
+    report::step("test", name);
+    let start = Instant::now();
+    check()?;
+    report::step("test", format!("{name}: passed in {}", minutes(start)));
+    Ok(())
+}
+
+fn minutes(since: Instant) -> String {
+    let seconds = since.elapsed().as_secs();
+    format!("{} min {:02} s", seconds / 60, seconds % 60)
+}
