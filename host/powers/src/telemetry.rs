@@ -3,10 +3,10 @@
 use std::fmt::Write;
 
 use tracing::{debug, enabled, error, info, trace, warn};
-use vecferry_contract::Level;
+use vecferry_contract::{Level, printable};
 
-/// Characters of one message, and of one field's value; a plugin cannot flood the log with one line.
-const MAX_CHARS: usize = 8192;
+/// Bytes of one message, and of one field's value; a plugin cannot flood the log with one line.
+const MAX_BYTES: usize = 8192;
 /// Fields of one line.
 const MAX_FIELDS: usize = 32;
 
@@ -24,34 +24,21 @@ pub(crate) fn log(plugin: &str, level: Level, message: &str, fields: &[(String, 
     if !enabled(level) {
         return;
     }
-    let mut line = printable(message);
+    let mut text = line(message);
     for (key, value) in fields.iter().take(MAX_FIELDS) {
         // Writing to a String cannot fail.
-        let _ = write!(line, " {}={}", printable(key), printable(value));
+        let _ = write!(text, " {}={}", line(key), line(value));
     }
     match level {
-        Level::Trace => trace!(target: "vecferry::plugin", plugin, "{line}"),
-        Level::Debug => debug!(target: "vecferry::plugin", plugin, "{line}"),
-        Level::Info => info!(target: "vecferry::plugin", plugin, "{line}"),
-        Level::Warn => warn!(target: "vecferry::plugin", plugin, "{line}"),
-        Level::Error => error!(target: "vecferry::plugin", plugin, "{line}"),
+        Level::Trace => trace!(target: "vecferry::plugin", plugin, "{text}"),
+        Level::Debug => debug!(target: "vecferry::plugin", plugin, "{text}"),
+        Level::Info => info!(target: "vecferry::plugin", plugin, "{text}"),
+        Level::Warn => warn!(target: "vecferry::plugin", plugin, "{text}"),
+        Level::Error => error!(target: "vecferry::plugin", plugin, "{text}"),
     }
 }
 
-/// One line without control characters: a plugin, or the data it quotes, must not steer the user's terminal or
-/// invent log lines.
-fn printable(text: &str) -> String {
-    let mut out = String::with_capacity(text.len().min(MAX_CHARS));
-    for (count, c) in text.chars().enumerate() {
-        if count == MAX_CHARS {
-            out.push('…');
-            break;
-        }
-        if c.is_control() {
-            out.extend(c.escape_default());
-        } else {
-            out.push(c);
-        }
-    }
-    out
+/// One line: data must not invent log lines.
+fn line(text: &str) -> String {
+    printable(text, MAX_BYTES).replace('\n', "\\n")
 }

@@ -10,11 +10,13 @@ Invariants: no behaviour beyond construction and checks; no I/O; no dependency o
 pub mod abi;
 mod batch;
 mod bulk;
+mod check;
 mod error;
 mod powers;
 mod store;
 
 pub use batch::{Batch, Dense, Page, Shape, Sparse, Unreadable};
+pub use check::printable;
 pub use error::{Error, ErrorKind, Result};
 pub use powers::{Entry, Level, Method, Request, Response, Value};
 pub use store::{
