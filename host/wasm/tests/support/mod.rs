@@ -1,0 +1,108 @@
+/*! What the tests share: the hostile guest in a runtime with small limits, stores to grant, whole reads. */
+
+#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use vecferry_core::{Batch, Dense, Grants, Plugin, Result, Sink, Source, SourceGrant, Split};
+use vecferry_wasm::{Options, Runtime, WasmPlugin};
+
+/// Long enough for a healthy call on a busy machine.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(2);
+pub(crate) const MEMORY: usize = 512 << 20;
+
+/// A component that `cargo xtask build` made of a crate in tests/guests/.
+pub(crate) fn guest(name: &str) -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder");
+    let file = format!("vecferry_guest_{name}.wasm");
+    let path = target.join("guests").join("wasm32-unknown-unknown").join("guest").join(file);
+    assert!(path.is_file(), "{} is missing: run `cargo xtask build` first", path.display());
+    path
+}
+
+pub(crate) fn options() -> Options {
+    Options {
+        memory_bytes: MEMORY,
+        call_deadline: DEADLINE,
+        host_deadline: Duration::from_millis(500),
+        ..Options::default()
+    }
+}
+
+/// The hostile guest, compiled once per test program.
+pub(crate) fn hostile() -> Arc<WasmPlugin> {
+    static LOADED: OnceLock<Arc<WasmPlugin>> = OnceLock::new();
+    let load = || Runtime::new(options()).unwrap().load(&guest("hostile")).unwrap();
+    Arc::clone(LOADED.get_or_init(load))
+}
+
+/// A granted store: one small file.
+pub(crate) struct Store {
+    pub(crate) folder: TempDir,
+}
+
+impl Store {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("store.bin"), [7; 4096]).unwrap();
+        Store { folder }
+    }
+
+    pub(crate) fn grants(&self) -> Grants {
+        let root = self.folder.path().to_owned();
+        Grants { source: Some(SourceGrant { root, files: None }), ..Grants::default() }
+    }
+}
+
+/// A source of the hostile guest over a granted store.
+pub(crate) fn source(store: &Store, config: Value) -> Box<dyn Source> {
+    hostile().source(store.grants(), config).unwrap()
+}
+
+/// Settings that make the guest do `deed` in `call`.
+pub(crate) fn deed(call: &str, deed: &str) -> Value {
+    json!({ "in": call, "do": deed })
+}
+
+pub(crate) fn split() -> Split {
+    Split { id: "0".into(), payload: Vec::new(), rows: None }
+}
+
+/// All records of one split, in pages of `page` rows.
+pub(crate) fn read(source: &mut dyn Source, page: u32) -> Result<Vec<Batch>> {
+    let mut scan = source.open(&split(), None)?;
+    let mut batches = Vec::new();
+    while let Some(page) = scan.next(page, 1 << 24)? {
+        batches.push(page.rows);
+    }
+    Ok(batches)
+}
+
+/// That a healthy guest works now: reads 25 records in pages of 10.
+pub(crate) fn assert_healthy_run() {
+    let store = Store::new();
+    let mut source = source(&store, json!({ "rows": 25 }));
+    assert_eq!(source.detect().unwrap()[0].files, ["store.bin"]);
+    assert_eq!(source.discover().unwrap()[0].rows, Some(25));
+    assert_eq!(source.plan("all", 1).unwrap(), [split()]);
+    let lengths: Vec<usize> = read(&mut *source, 10).unwrap().iter().map(Batch::len).collect();
+    assert_eq!(lengths, [10, 10, 5]);
+}
+
+/// A sink of the hostile guest that may write into `folder`.
+pub(crate) fn sink(folder: &Path, config: Value) -> Box<dyn Sink> {
+    let grants = Grants { sink_folder: Some(folder.to_owned()), ..Grants::default() };
+    hostile().sink(grants, config).unwrap()
+}
+
+/// Rows `0..rows`, with ids and vectors of two values.
+pub(crate) fn batch(rows: u16) -> Batch {
+    let ids = (0..rows).map(|row| format!("id-{row}")).collect();
+    let values = (0..rows).flat_map(|row| [f32::from(row), 0.5]).collect();
+    Batch { ids, dense: vec![Dense::new(2, values)], ..Batch::default() }
+}
