@@ -8,7 +8,7 @@ use vecferry_contract::Error;
 pub(crate) fn fault(action: &str, name: &str, error: &io::Error) -> Error {
     let message = format!("cannot {action} {name}: {error}");
     match error.kind() {
-        io::ErrorKind::NotFound => Error::not_found("file/not-found", message),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Error::not_found("file/not-found", message),
         io::ErrorKind::PermissionDenied => {
             Error::config("file/permission", message).hint("give your user the right to read it, or to write there")
         }

@@ -23,112 +23,20 @@ const MAX_SQL_BYTES: i32 = 1 << 20;
 
 /// What plugins may call: what computes on its arguments alone. Everything else of SQLite, and whatever an
 /// extension brings, is refused.
+#[rustfmt::skip]
 const FUNCTIONS: &[&str] = &[
-    "->",
-    "->>",
-    "abs",
-    "acos",
-    "asin",
-    "atan",
-    "atan2",
-    "avg",
-    "ceil",
-    "ceiling",
-    "char",
-    "coalesce",
-    "concat",
-    "concat_ws",
-    "cos",
-    "count",
-    "cume_dist",
-    "date",
-    "datetime",
-    "degrees",
-    "dense_rank",
-    "exp",
-    "first_value",
-    "floor",
-    "format",
-    "glob",
-    "group_concat",
-    "hex",
-    "if",
-    "ifnull",
-    "iif",
-    "instr",
-    "json",
-    "json_array",
-    "json_array_length",
-    "json_error_position",
-    "json_extract",
-    "json_group_array",
-    "json_group_object",
-    "json_object",
-    "json_quote",
-    "json_type",
-    "json_valid",
-    "jsonb",
-    "jsonb_extract",
-    "julianday",
-    "lag",
-    "last_value",
-    "lead",
-    "length",
-    "like",
-    "likelihood",
-    "likely",
-    "ln",
-    "log",
-    "log10",
-    "log2",
-    "lower",
-    "ltrim",
-    "max",
-    "min",
-    "mod",
-    "nth_value",
-    "ntile",
-    "nullif",
-    "octet_length",
-    "percent_rank",
-    "pi",
-    "pow",
-    "power",
-    "printf",
-    "quote",
-    "radians",
-    "rank",
-    "replace",
-    "round",
-    "row_number",
-    "rtrim",
-    "sign",
-    "sin",
-    "sqrt",
-    "strftime",
-    "string_agg",
-    "substr",
-    "substring",
-    "subtype",
-    "sum",
-    "tan",
-    "time",
-    "timediff",
-    "total",
-    "trim",
-    "trunc",
-    "typeof",
-    "unhex",
-    "unicode",
-    "unistr",
-    "unixepoch",
-    "unlikely",
-    "upper",
-    "zeroblob",
-    "bm25",
-    "highlight",
-    "snippet",
-    "match",
+    "->", "->>", "abs", "acos", "asin", "atan", "atan2", "avg", "bm25", "ceil", "ceiling", "char", "coalesce",
+    "concat", "concat_ws", "cos", "count", "cume_dist", "current_date", "current_time", "current_timestamp",
+    "date", "datetime", "degrees", "dense_rank", "exp", "first_value", "floor", "format", "glob",
+    "group_concat", "hex", "highlight", "if", "ifnull", "iif", "instr", "json", "json_array",
+    "json_array_length", "json_error_position", "json_extract", "json_group_array", "json_group_object",
+    "json_object", "json_quote", "json_type", "json_valid", "jsonb", "jsonb_extract", "julianday", "lag",
+    "last_value", "lead", "length", "like", "likelihood", "likely", "ln", "log", "log10", "log2", "lower",
+    "ltrim", "match", "max", "min", "mod", "nth_value", "ntile", "nullif", "octet_length", "percent_rank", "pi",
+    "pow", "power", "printf", "quote", "radians", "rank", "replace", "round", "row_number", "rtrim", "sign",
+    "sin", "snippet", "sqrt", "strftime", "string_agg", "substr", "substring", "subtype", "sum", "tan", "time",
+    "timediff", "total", "trim", "trunc", "typeof", "unhex", "unicode", "unistr", "unixepoch", "unlikely",
+    "upper", "zeroblob",
 ];
 
 /// Pragmas that tell and change nothing, and whether their argument is a name to tell about. FTS5 asks for
@@ -221,6 +129,7 @@ impl Guarded {
     /// Starts counting anew: a call of the plugin begins.
     pub(super) fn start_call(&self) {
         self.watch.kilo_steps.store(0, Ordering::Relaxed);
+        *self.watch.denied.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// SQLite's fault in the contract's words, with what the hooks know about it.
@@ -238,12 +147,10 @@ impl Guarded {
             .at("file", &self.name);
         }
         match denied {
-            Some(what) if code == Some(rusqlite::ErrorCode::AuthorizationForStatementDenied) => {
-                Error::denied("sqlite/denied", format!("a plugin may only read; its statement would {what}"))
-                    .hint("this is a fault of the plugin: only SELECT is allowed, with functions that only compute")
-                    .at("file", &self.name)
-            }
-            _ => fault(&self.name, error),
+            Some(what) => Error::denied("sqlite/denied", format!("a plugin may only read; its statement would {what}"))
+                .hint("this is a fault of the plugin: only SELECT is allowed, with functions that only compute")
+                .at("file", &self.name),
+            None => fault(&self.name, error),
         }
     }
 

@@ -134,6 +134,12 @@ fn serve(
     let failed = |e: rusqlite::Error| guarded.fault(&e);
     guarded.start_call();
     let mut statement = guarded.connection.prepare_cached(sql).map_err(failed)?;
+    // Beside the authorizer, not instead of it: VACUUM, for one, asks it only when it runs.
+    if !statement.readonly() {
+        return Err(Error::denied("sqlite/denied", "a plugin may only read; its statement would change the database")
+            .hint("this is a fault of the plugin: only SELECT is allowed, with functions that only compute")
+            .at("file", guarded.name()));
+    }
     let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let width = columns.len();
     let params = params.into_iter().map(Bound);
