@@ -1,0 +1,166 @@
+/*! The command line as it is typed. Nothing here is resolved or checked beyond syntax. */
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+/// Moves vectors and documents between vector stores, safely, and with proof that everything arrived.
+#[derive(Debug, Parser)]
+#[command(name = "vecferry", version, about, after_help = crate::exit::HELP, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) plugins: PluginArguments,
+    /// Say more on stderr (-vv: still more)
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show every store found in a folder or file
+    Inspect(InspectArguments),
+    /// Move a store to a destination
+    Migrate(MigrateArguments),
+    /// Show the plugins
+    #[command(subcommand)]
+    Plugin(PluginCommand),
+    /// Fetch or list the built-in embedding models
+    #[command(subcommand)]
+    Model(ModelCommand),
+    /// Search an embedded database by text
+    Search(SearchArguments),
+}
+
+/// Where plugins come from, besides the bundled ones.
+#[derive(Debug, Args)]
+pub(crate) struct PluginArguments {
+    /// Also load this plugin (a .wasm component or a native library); may be repeated
+    #[arg(long = "plugin", value_name = "PATH", global = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Also load every plugin in this folder; may be repeated
+    #[arg(long = "plugin-dir", value_name = "DIR", global = true, env = "VECFERRY_PLUGIN_DIR", value_delimiter = ':')]
+    pub(crate) folders: Vec<PathBuf>,
+    /// Trust the native plugin whose file has this SHA-256 digest: it runs with all your rights
+    #[arg(long = "allow-native", value_name = "SHA256", global = true)]
+    pub(crate) native: Vec<String>,
+    /// Let plugins that were not bundled send requests to this host (HOST or HOST:PORT)
+    #[arg(long = "allow-host", value_name = "HOST", global = true)]
+    pub(crate) hosts: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArguments {
+    /// A folder, or one file of a store
+    pub(crate) path: PathBuf,
+    /// One JSON object a collection, on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// A setting for the source plugin, KEY=VALUE; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) settings: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MigrateArguments {
+    /// A folder, or one file of a store
+    pub(crate) source: PathBuf,
+    /// Where to, as SCHEME:LOCATION, such as sqlite:docs.db or jsonl:out.jsonl
+    #[arg(long, value_name = "SCHEME:LOCATION")]
+    pub(crate) to: String,
+    /// Only the store or collection of this name; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub(crate) only: Vec<String>,
+    /// Send all collections to this collection or namespace of the destination; also {namespace} in ids
+    #[arg(long, value_name = "NAME")]
+    pub(crate) namespace: Option<String>,
+    /// Template of ids at the destination [default: the store's own ids; where it has none,
+    /// {namespace}_{source}_{chunk_id}]
+    #[arg(long, value_name = "TEMPLATE")]
+    pub(crate) id: Option<String>,
+    /// Where vectors come from: auto, reuse (the store's own), or a model's name
+    #[arg(long, value_name = "auto|reuse|MODEL", default_value = "auto")]
+    pub(crate) embed: String,
+    /// Rows of a batch
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) batch_size: u32,
+    /// Read and check everything, write nothing; needs no credentials
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not read back and compare at the end
+    #[arg(long)]
+    pub(crate) no_verify: bool,
+    /// Move vectors that are only approximations of what was stored (PQ, SQ, PCA)
+    #[arg(long)]
+    pub(crate) accept_lossy: bool,
+    /// Move the whole records of a damaged store; those that cannot be read whole go to the dead letter
+    #[arg(long)]
+    pub(crate) skip_unreadable: bool,
+    /// A setting for the plugins, KEY=VALUE (source.KEY or sink.KEY for one of them); may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) settings: Vec<String>,
+    /// Where rejected records go, one JSON object a line [default: vecferry-rejected-TIME.jsonl, made when needed]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) dead_letter: Option<PathBuf>,
+    /// The summary as one JSON object on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Do not ask before writing
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PluginCommand {
+    /// One line a plugin
+    List {
+        /// One JSON object a plugin
+        #[arg(long)]
+        json: bool,
+    },
+    /// What one plugin says about itself
+    Info {
+        /// Its name
+        name: String,
+        /// As a JSON object
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelCommand {
+    /// Download a model and the runtime that it needs
+    Fetch {
+        /// Its name
+        #[arg(default_value = vecferry_embed::DEFAULT_MODEL)]
+        name: String,
+    },
+    /// The known models, and whether they are here
+    List {
+        /// One JSON object a model
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SearchArguments {
+    /// The database file that `migrate --to sqlite:FILE` wrote
+    pub(crate) database: String,
+    /// What to search for
+    pub(crate) text: String,
+    /// The collection [default: the only one, or all]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) collection: Option<String>,
+    /// Hits
+    #[arg(short, long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub(crate) k: u32,
+    /// The model [default: the one recorded in the database]
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) model: Option<String>,
+    /// One JSON object a hit
+    #[arg(long)]
+    pub(crate) json: bool,
+}
