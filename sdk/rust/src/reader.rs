@@ -123,6 +123,38 @@ impl Reader {
         Ok(())
     }
 
+    /// Reads up to the next line end and past it: the line without `\n` or `\r\n`. `None` at the end of the file.
+    ///
+    /// # Errors
+    /// `corrupt` for a line of more than `max_bytes`, naming where it begins.
+    pub fn line(&mut self, max_bytes: u64) -> Result<Option<Vec<u8>>> {
+        let start = self.position;
+        let mut line = Vec::new();
+        while self.remaining() > 0 {
+            let mut offset = usize::try_from(self.position.wrapping_sub(self.block_start)).unwrap_or(usize::MAX);
+            if self.position < self.block_start || offset >= self.block.len() {
+                self.load()?;
+                offset = 0;
+            }
+            let ahead = self.block.get(offset..).unwrap_or_default();
+            let end = ahead.iter().position(|&byte| byte == b'\n');
+            let piece = ahead.get(..end.unwrap_or(ahead.len())).unwrap_or_default();
+            if (line.len() + piece.len()) as u64 > max_bytes {
+                self.position = start;
+                return Err(self.corrupt(format!("the line that begins here has more than {max_bytes} bytes")));
+            }
+            line.extend_from_slice(piece);
+            self.position += piece.len() as u64 + u64::from(end.is_some());
+            if end.is_some() {
+                if line.last() == Some(&b'\r') {
+                    line.pop();
+                }
+                return Ok(Some(line));
+            }
+        }
+        Ok((self.position > start).then_some(line))
+    }
+
     fn load(&mut self) -> Result<()> {
         self.block = self.file.read_at(self.position, self.block_bytes)?;
         self.block_start = self.position;
@@ -208,3 +240,6 @@ impl Fingerprint {
         format!("{:016x}", self.0)
     }
 }
+
+#[cfg(all(test, feature = "testing"))]
+mod tests;
