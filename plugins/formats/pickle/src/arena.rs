@@ -8,6 +8,7 @@ another chunk for each time it was touched.
 
 use std::collections::HashMap;
 
+use crate::class::{self, Class, Known};
 use crate::value::{FLOAT_STRIDE, Tag, Value};
 
 /// An array that grows in segments: no doubling, no copying, and almost no slack. A guest's memory never
@@ -105,7 +106,7 @@ pub(crate) struct Name {
 pub(crate) struct Arena {
     heads: Segmented<Head>,
     values: Segmented<u64>,
-    names: Vec<Name>,
+    names: Vec<(Name, Option<Known>)>,
     by_name: HashMap<Name, u32>,
     name_bytes: u64,
 }
@@ -134,8 +135,9 @@ impl Arena {
         self.heads.len()
     }
 
-    pub(crate) fn name(&self, index: u32) -> Option<&Name> {
-        self.names.get(index as usize)
+    pub(crate) fn class(&self, index: u32) -> Option<Class<'_>> {
+        let (name, known) = self.names.get(index as usize)?;
+        Some(Class { module: &name.module, name: &name.name, known: *known })
     }
 
     pub(crate) fn intern(&mut self, name: Name) -> Result<u32, Full> {
@@ -144,7 +146,7 @@ impl Arena {
         }
         let index = u32::try_from(self.names.len()).map_err(|_| Full)?;
         self.name_bytes += 2 * (name.module.len() + name.name.len() + 64) as u64;
-        self.names.push(name.clone());
+        self.names.push((name.clone(), class::known(&name.module, &name.name)));
         self.by_name.insert(name, index);
         Ok(index)
     }

@@ -39,6 +39,11 @@ impl Input {
         self.start + self.next as u64
     }
 
+    /// Whether what stands there is in memory: its first byte, at least.
+    pub(crate) fn holds(&self, offset: u64) -> bool {
+        offset >= self.start && offset - self.start < self.block.len() as u64
+    }
+
     pub(crate) fn size(&self) -> u64 {
         self.size
     }

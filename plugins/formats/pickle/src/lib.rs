@@ -25,21 +25,41 @@ Source of the format: CPython's `Lib/pickle.py`, `Lib/pickletools.py` and `Modul
 */
 
 mod arena;
+mod array;
+mod audit;
 mod blob;
-mod graph;
+mod calendar;
+mod class;
+mod document;
+mod dtype;
 mod input;
+mod json;
 mod limits;
 mod machine;
 mod memo;
+mod node;
+pub mod notes;
 mod number;
 mod opcode;
 mod path;
+mod pickle;
 mod span;
+mod standard;
 mod text;
 mod value;
+mod walk;
 
+pub use array::Array;
+pub use audit::Audit;
 pub use blob::Blob;
-pub use graph::{Class, Entries, Handle, Items, Kind, Node, Pickle, Place};
+pub use class::Class;
+pub use document::Document;
+pub use dtype::Element;
+pub use json::{Json, Member};
 pub use limits::Limits;
+pub use node::{Handle, Kind, Node};
+pub use notes::{Notes, Tally};
 pub use number::Integer;
+pub use pickle::Pickle;
 pub use text::Text;
+pub use walk::{Entries, Items, Place};

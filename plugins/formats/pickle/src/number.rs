@@ -16,6 +16,17 @@ pub enum Integer {
     Huge(u64),
 }
 
+impl Integer {
+    /// Its digits, with a sign where negative; `None` where it is too large to be written out.
+    pub fn decimal(&self) -> Option<String> {
+        match self {
+            Integer::Small(number) => Some(number.to_string()),
+            Integer::Big(digits) => Some(digits.clone()),
+            Integer::Huge(_) => None,
+        }
+    }
+}
+
 /// Bits of the largest number that is written out. CPython refuses to at 4,300 digits, 14,284 bits.
 const BIG_BITS: u64 = 14_000;
 

@@ -1,37 +1,23 @@
 /*!
-A loaded pickle and its values, to be asked.
+A value of a pickle, to be asked.
 
-[`Pickle`] owns the graph; [`Node`] is a value of it, cheap to copy. A node decodes what it is asked for
-from the file: nothing else is held. Containers that Python's standard library offers over the plain ones
-(`OrderedDict`, `defaultdict`, `deque`, `set(...)`, `bytearray(...)`, `_codecs.encode(...)`) look like what
-they are: dicts, sequences, bytes.
+Containers that Python's standard library offers over the plain ones (`OrderedDict`, `defaultdict`, `deque`,
+`set(...)`, `bytearray(...)`, `_codecs.encode(...)`) look like what they are: dicts, sequences, bytes.
 */
 
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::rc::Rc;
 
-use vecferry_sdk::{Error, ErrorKind, File, Result};
+use vecferry_sdk::{Error, ErrorKind, Result};
 
-use crate::arena::{Arena, NodeKind, SLOT_ARGS, SLOT_CALLABLE, SLOT_CONTENT, SLOT_STATE, Steps};
+use crate::arena::{NodeKind, SLOT_ARGS, SLOT_CALLABLE, SLOT_CONTENT, SLOT_STATE, Steps};
 use crate::blob::Blob;
-use crate::input::Input;
-use crate::limits::Limits;
+use crate::class::{Class, Known};
 use crate::number::{self, Integer};
+use crate::pickle::{KEY_BYTES, Pickle};
 use crate::text::Text;
 use crate::value::{Tag, Value};
-use crate::{machine, path, span, text};
-
-/// A pickle, read: its graph, and the file that holds its texts.
-pub struct Pickle {
-    pub(crate) arena: Arena,
-    root: Value,
-    protocol: u8,
-    bytes: u64,
-    input: RefCell<Input>,
-    /// Short texts by offset: dict keys are asked for once per record.
-    keys: RefCell<HashMap<u64, Rc<str>>>,
-}
+use crate::walk::{Entries, Items};
+use crate::{path, span, text};
 
 /// What a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,111 +57,7 @@ pub struct Node<'p> {
 
 /// A value without its pickle, for structures that own both. Give it back to [`Pickle::node`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Handle(Value);
-
-/// A place in a sequence without its pickle: see [`Items::place`].
-#[derive(Clone, Copy, Debug)]
-pub struct Place(Steps);
-
-const ASK_BLOCK: u32 = 64 * 1024;
-const KEY_BYTES: u64 = 64;
-const KEYS: usize = 4096;
-
-impl Pickle {
-    /// Reads the pickle at the file's start. Nothing is executed; bytes behind its end are not read.
-    ///
-    /// # Errors
-    /// `pickle/corrupt`, `pickle/truncated`, `pickle/not-a-pickle` (corrupt) with the offset;
-    /// `pickle/too-large`, `pickle/protocol`, `pickle/external` (unsupported; the last for persistent ids,
-    /// extension codes and out-of-band buffers, with the path).
-    pub fn load(file: File, limits: &Limits) -> Result<Pickle> {
-        let built = machine::run(file.clone(), limits)?;
-        let pickle = Pickle {
-            arena: built.arena,
-            root: built.root,
-            protocol: built.protocol,
-            bytes: built.bytes,
-            input: RefCell::new(Input::new(file, ASK_BLOCK)),
-            keys: RefCell::new(HashMap::new()),
-        };
-        match built.external {
-            Some(value) => Err(pickle.external(value)),
-            None => Ok(pickle),
-        }
-    }
-
-    fn external(&self, value: Value) -> Error {
-        use crate::opcode as op;
-        let opcode = self.read(|input| {
-            input.seek(value.offset());
-            input.u8()
-        });
-        let what = match opcode {
-            Ok(op::PERSID | op::BINPERSID) => "a persistent id",
-            Ok(op::NEXT_BUFFER) => "an out-of-band buffer",
-            Ok(_) => "an extension code",
-            Err(error) => return error,
-        };
-        Node { pickle: self, value }
-            .error(ErrorKind::Unsupported, "pickle/external", format!("the pickle refers to {what}, which only the program that wrote it can resolve"))
-            .hint("write the data again with pickle.dump and without a persistent_id, a registered extension or a buffer_callback")
-    }
-
-    pub(crate) fn read<T>(&self, ask: impl FnOnce(&mut Input) -> Result<T>) -> Result<T> {
-        ask(&mut self.input.borrow_mut())
-    }
-
-    /// The value that was pickled.
-    pub fn root(&self) -> Node<'_> {
-        Node { pickle: self, value: self.root }
-    }
-
-    /// The value behind a handle that was taken from this pickle.
-    pub fn node(&self, handle: Handle) -> Node<'_> {
-        Node { pickle: self, value: handle.0 }
-    }
-
-    /// Continues a walk over a sequence of this pickle.
-    pub fn items_from(&self, place: Place) -> Items<'_> {
-        Items { pickle: self, steps: place.0 }
-    }
-
-    /// The file.
-    pub fn file(&self) -> File {
-        self.input.borrow().file().clone()
-    }
-
-    /// The highest protocol it announces; 0 or 1 for one that announces none.
-    pub fn protocol(&self) -> u8 {
-        self.protocol
-    }
-
-    /// Bytes behind the pickle's end. `pickle.load` ignores them too; they may be a second pickle.
-    pub fn trailing_bytes(&self) -> u64 {
-        self.file().size().saturating_sub(self.bytes)
-    }
-
-    /// Bytes of memory that the graph takes.
-    pub fn memory(&self) -> u64 {
-        self.arena.bytes()
-    }
-
-    fn key(&self, offset: u64) -> Result<Option<Rc<str>>> {
-        if let Some(key) = self.keys.borrow().get(&offset) {
-            return Ok(Some(key.clone()));
-        }
-        if self.read(|input| text::encoded_len(input, offset))? > KEY_BYTES {
-            return Ok(None);
-        }
-        let key: Rc<str> = self.read(|input| text::read(input, offset))?.string.into();
-        let mut keys = self.keys.borrow_mut();
-        if keys.len() >= KEYS {
-            keys.clear();
-        }
-        keys.insert(offset, key.clone());
-        Ok(Some(key))
-    }
-}
+pub struct Handle(pub(crate) Value);
 
 /// What a value comes down to once the standard library's wrappers are looked through.
 #[derive(Clone, Copy)]
@@ -224,28 +106,28 @@ impl<'p> Node<'p> {
     }
 
     fn object_shape(self) -> Shape<'p> {
-        let Some(class) = self.class() else { return Shape::Object };
-        let content = self.content();
+        let Some(known) = self.known() else { return Shape::Object };
         let arg = |n: usize| self.args().nth(n);
-        match class.standard() {
-            Some(("builtins", "bytearray" | "bytes")) => match arg(0) {
+        // A built-in's own content came after it was made, or it was made of its first argument.
+        let content = || self.content().or(arg(0)).and_then(as_container);
+        match known {
+            Known::ByteString => match arg(0) {
                 None => Shape::EmptyBytes,
                 Some(bytes) if bytes.kind() == Kind::Bytes => bytes.shape_of_bytes(),
-                Some(text) if text.kind() == Kind::Str && arg(1).is_some() => Shape::Latin1(text),
+                Some(text) if text.kind() == Kind::Str => Shape::Latin1(text),
                 Some(_) => Shape::Object,
             },
-            Some(("_codecs", "encode")) => match arg(0) {
+            Known::CodecsEncode => match arg(0) {
                 Some(text) if text.value.tag() == Tag::Text => Shape::Latin1(text),
                 _ => Shape::Object,
             },
-            Some(("builtins", "set" | "frozenset")) => {
-                Shape::Sequence(Kind::Set, content.or(arg(0)).and_then(as_container))
-            }
-            Some(("builtins", "list")) => Shape::Sequence(Kind::List, content.or(arg(0)).and_then(as_container)),
-            Some(("builtins", "tuple")) => Shape::Sequence(Kind::Tuple, arg(0).and_then(as_container)),
-            Some(("collections", "deque")) => Shape::Sequence(Kind::List, content.or(arg(0)).and_then(as_container)),
-            Some(("collections", "defaultdict")) => Shape::Dict(content),
-            Some(("builtins", "dict") | ("collections", "OrderedDict" | "Counter")) => match (content, arg(0)) {
+            Known::Set => Shape::Sequence(Kind::Set, content()),
+            Known::List => Shape::Sequence(Kind::List, content()),
+            // Protocols 0 to 2: the type code, then a list of numbers.
+            Known::Array => Shape::Sequence(Kind::List, arg(1).and_then(as_container)),
+            Known::Tuple => Shape::Sequence(Kind::Tuple, arg(0).and_then(as_container)),
+            Known::DefaultDict => Shape::Dict(self.content()),
+            Known::Dict => match (self.content(), arg(0)) {
                 (Some(content), _) => Shape::Dict(Some(content)),
                 (None, None) => Shape::Dict(None),
                 (None, Some(arg)) => match arg.node_kind() {
@@ -325,7 +207,7 @@ impl<'p> Node<'p> {
     pub fn integer(self) -> Result<Option<Integer>> {
         match self.value.tag() {
             Tag::Small => Ok(Some(Integer::Small(self.value.as_small()))),
-            Tag::Long => self.pickle.read(|input| number::read_integer(input, self.value.offset())).map(Some),
+            Tag::Long => self.pickle.read(self.value.offset(), number::read_integer).map(Some),
             _ => Ok(None),
         }
     }
@@ -336,7 +218,7 @@ impl<'p> Node<'p> {
     /// When the file cannot be read.
     pub fn as_f64(self) -> Result<Option<f64>> {
         if self.value.tag() == Tag::Float {
-            return self.pickle.read(|input| number::read_float(input, self.value.offset())).map(Some);
+            return self.pickle.read(self.value.offset(), number::read_float).map(Some);
         }
         Ok(self.integer()?.and_then(|number| match number {
             Integer::Small(number) => Some(number as f64),
@@ -351,7 +233,7 @@ impl<'p> Node<'p> {
     /// `pickle/corrupt` when it is not valid UTF-8.
     pub fn text(self) -> Result<Option<Text>> {
         match self.value.tag() {
-            Tag::Text | Tag::Text8 => self.pickle.read(|input| text::read(input, self.value.offset())).map(Some),
+            Tag::Text | Tag::Text8 => self.pickle.read(self.value.offset(), text::read).map(Some),
             _ => Ok(None),
         }
     }
@@ -362,9 +244,34 @@ impl<'p> Node<'p> {
     /// When the file cannot be read.
     pub fn text_bytes(self) -> Result<u64> {
         match self.value.tag() {
-            Tag::Text | Tag::Text8 => self.pickle.read(|input| text::encoded_len(input, self.value.offset())),
+            Tag::Text | Tag::Text8 => self.pickle.read(self.value.offset(), text::encoded_len),
             _ => Ok(0),
         }
+    }
+
+    /// A short text, which is kept: for keys. `None` for anything else, and for one that had to be changed.
+    pub(crate) fn short_text(self) -> Result<Option<Rc<str>>> {
+        match self.value.tag() {
+            Tag::Text | Tag::Text8 => self.pickle.key(self.value.offset()),
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether it is written as a call, whatever it looks like.
+    pub(crate) fn is_call(self) -> bool {
+        self.node_kind() == Some(NodeKind::Object)
+    }
+
+    pub(crate) fn cycle(self) -> Error {
+        self.error(ErrorKind::Corrupt, "pickle/cycle", format!("{} contains itself", self.describe()))
+    }
+
+    pub(crate) fn too_deep(self, depth: u32) -> Error {
+        self.error(
+            ErrorKind::Unsupported,
+            "pickle/too-deep",
+            format!("a value holds more than {depth} containers inside each other"),
+        )
     }
 
     /// Whether it is this text.
@@ -392,12 +299,14 @@ impl<'p> Node<'p> {
     /// # Errors
     /// `pickle/corrupt` when they are written in a way that cannot be decoded.
     pub fn blob(self) -> Result<Option<Blob>> {
-        let locate = |node: Node<'p>| self.pickle.read(|input| span::locate(input, node.value.offset()));
+        let locate = |node: Node<'p>| self.pickle.read(node.value.offset(), span::locate);
         match self.shape() {
-            Shape::Bytes(bytes) => Ok(Some(Blob::new(self.pickle.file(), locate(bytes)?))),
-            Shape::Latin1(text) => Ok(Some(Blob::new(self.pickle.file(), locate(text)?))),
-            Shape::EmptyBytes => Ok(Some(Blob::empty(self.pickle.file()))),
-            Shape::Plain(value) if value.tag() == Tag::Text8 => Ok(Some(Blob::new(self.pickle.file(), locate(self)?))),
+            Shape::Bytes(bytes) => Ok(Some(Blob::new(self.pickle.file().clone(), locate(bytes)?))),
+            Shape::Latin1(text) => Ok(Some(Blob::new(self.pickle.file().clone(), locate(text)?))),
+            Shape::EmptyBytes => Ok(Some(Blob::empty(self.pickle.file().clone()))),
+            Shape::Plain(value) if value.tag() == Tag::Text8 => {
+                Ok(Some(Blob::new(self.pickle.file().clone(), locate(self)?)))
+            }
             _ => Ok(None),
         }
     }
@@ -438,7 +347,7 @@ impl<'p> Node<'p> {
     pub fn items(self) -> Items<'p> {
         match self.shape() {
             Shape::Sequence(_, Some(node)) => node.raw_items(),
-            _ => Items { pickle: self.pickle, steps: Steps::empty() },
+            _ => Items::none(self.pickle),
         }
     }
 
@@ -448,7 +357,7 @@ impl<'p> Node<'p> {
         match self.shape() {
             Shape::Dict(Some(node)) => Entries { items: node.raw_items(), pairs: false },
             Shape::Pairs(node) => Entries { items: node.raw_items(), pairs: true },
-            _ => Entries { items: Items { pickle: self.pickle, steps: Steps::empty() }, pairs: false },
+            _ => Entries { items: Items::none(self.pickle), pairs: false },
         }
     }
 
@@ -469,26 +378,25 @@ impl<'p> Node<'p> {
     /// The class of an object, or the function whose call would give it; the name, of a class or function.
     /// `None` for anything else, and where what is called is no plain name.
     pub fn class(self) -> Option<Class<'p>> {
-        let callable = match self.value.tag() {
-            Tag::Global => self,
-            _ => self.callable()?,
-        };
-        let class = callable.as_class()?;
-        // Protocols 0 and 1 spell `cls.__new__(cls)` as a call of these.
-        match (class.module, class.name) {
-            ("copyreg" | "copy_reg", "_reconstructor" | "__newobj__" | "__newobj_ex__")
-                if self.value.tag() == Tag::Node =>
-            {
-                self.raw_args().next()?.as_class()
-            }
+        if self.value.tag() == Tag::Global {
+            return self.as_class();
+        }
+        let class = self.callable()?.as_class()?;
+        match class.known {
+            // Protocols 0 and 1 spell `cls.__new__(cls)` as a call of these.
+            Some(Known::Reconstructor | Known::NewObject) => self.raw_args().next()?.as_class(),
             _ => Some(class),
         }
     }
 
+    /// Which class or function of the allow-list made this object.
+    pub(crate) fn known(self) -> Option<Known> {
+        if self.value.tag() == Tag::Node { self.class()?.known } else { None }
+    }
+
     fn as_class(self) -> Option<Class<'p>> {
         let name = Some(self.value).filter(|value| value.tag() == Tag::Global)?;
-        let name = self.pickle.arena.name(name.index())?;
-        Some(Class { module: &name.module, name: &name.name })
+        self.pickle.arena.class(name.index())
     }
 
     fn slot(self, slot: u32) -> Option<Node<'p>> {
@@ -503,19 +411,17 @@ impl<'p> Node<'p> {
     }
 
     fn raw_args(self) -> Items<'p> {
-        self.slot(SLOT_ARGS).map_or(Items { pickle: self.pickle, steps: Steps::empty() }, Node::raw_items)
+        self.slot(SLOT_ARGS).map_or(Items::none(self.pickle), Node::raw_items)
     }
 
     /// What an object was called or made with.
     pub fn args(self) -> Items<'p> {
-        let callable = self.callable().and_then(Node::as_class);
-        let skip = match callable {
-            Some(Class { module: "copyreg" | "copy_reg", name: "_reconstructor" }) => 2,
-            Some(Class { module: "copyreg" | "copy_reg", name: "__newobj__" | "__newobj_ex__" }) => 1,
-            _ => 0,
-        };
         let mut args = self.raw_args();
-        args.skip_items(skip);
+        args.skip_items(match self.callable().and_then(Node::as_class).and_then(|class| class.known) {
+            Some(Known::Reconstructor) => 2,
+            Some(Known::NewObject) => 1,
+            _ => 0,
+        });
         args
     }
 
@@ -529,24 +435,33 @@ impl<'p> Node<'p> {
         self.slot(SLOT_CONTENT).filter(|content| !content.is_none())
     }
 
-    /// An attribute of an object. The state may be its `__dict__`, may hold it under that name (pydantic), or
-    /// may be a pair of it and the slots (`copyreg`).
+    /// The dict of an object's attributes: its state, or what the state holds as `__dict__` (pydantic), or the
+    /// first of a pair of it and the slots (`copyreg`).
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn attributes(self) -> Result<Option<Node<'p>>> {
+        let Some(mut state) = self.state() else { return Ok(None) };
+        if state.kind() == Kind::Tuple {
+            match state.items().find(|part| part.kind() == Kind::Dict) {
+                Some(part) => state = part,
+                None => return Ok(None),
+            }
+        }
+        Ok(match state.get("__dict__")? {
+            Some(inner) if inner.kind() == Kind::Dict => Some(inner),
+            _ => Some(state),
+        })
+    }
+
+    /// An attribute of an object.
     ///
     /// # Errors
     /// When the file cannot be read.
     pub fn attribute(self, name: &str) -> Result<Option<Node<'p>>> {
-        let Some(state) = self.state() else { return Ok(None) };
-        if state.kind() == Kind::Tuple {
-            for part in state.items().take(2) {
-                if let Some(found) = part.get(name)? {
-                    return Ok(Some(found));
-                }
-            }
-            return Ok(None);
-        }
-        match state.get("__dict__")? {
-            Some(inner) if inner.kind() == Kind::Dict => inner.get(name),
-            _ => state.get(name),
+        match self.attributes()? {
+            Some(attributes) => attributes.get(name),
+            None => Ok(None),
         }
     }
 
@@ -614,87 +529,4 @@ impl PartialEq for Node<'_> {
 
 fn as_container(node: Node<'_>) -> Option<Node<'_>> {
     node.node_kind().filter(|kind| *kind != NodeKind::Object).map(|_| node)
-}
-
-/// A class's or function's name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Class<'p> {
-    /// `langchain_core.documents.base`
-    pub module: &'p str,
-    /// `Document`; nested ones with dots.
-    pub name: &'p str,
-}
-
-impl<'p> Class<'p> {
-    /// The name, with the module that Python 3 has it in; `None` for what is not in the standard library.
-    pub(crate) fn standard(self) -> Option<(&'static str, &'p str)> {
-        let module = match self.module {
-            "builtins" | "__builtin__" => "builtins",
-            "collections" => "collections",
-            "_codecs" => "_codecs",
-            "datetime" => "datetime",
-            "decimal" | "_decimal" | "_pydecimal" => "decimal",
-            "uuid" => "uuid",
-            "fractions" => "fractions",
-            "zoneinfo" => "zoneinfo",
-            // 3.13 moved the classes into a package.
-            "pathlib" | "pathlib._local" => "pathlib",
-            "array" => "array",
-            _ => return None,
-        };
-        Some((module, self.name))
-    }
-}
-
-impl std::fmt::Display for Class<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}", text::excerpt(self.module), text::excerpt(self.name))
-    }
-}
-
-/// The values of a sequence.
-#[derive(Clone)]
-pub struct Items<'p> {
-    pickle: &'p Pickle,
-    steps: Steps,
-}
-
-impl Items<'_> {
-    /// This place, to go on from with [`Pickle::items_from`].
-    pub fn place(&self) -> Place {
-        Place(self.steps)
-    }
-
-    /// Moves over `count` values; cheaper than taking them.
-    pub fn skip_items(&mut self, count: usize) {
-        self.steps.skip(&self.pickle.arena, u32::try_from(count).unwrap_or(u32::MAX));
-    }
-}
-
-impl<'p> Iterator for Items<'p> {
-    type Item = Node<'p>;
-
-    fn next(&mut self) -> Option<Node<'p>> {
-        self.steps.next(&self.pickle.arena).map(|value| Node { pickle: self.pickle, value })
-    }
-}
-
-/// The keys and values of a dict.
-#[derive(Clone)]
-pub struct Entries<'p> {
-    items: Items<'p>,
-    /// Each item is a (key, value) sequence.
-    pairs: bool,
-}
-
-impl<'p> Iterator for Entries<'p> {
-    type Item = (Node<'p>, Node<'p>);
-
-    fn next(&mut self) -> Option<(Node<'p>, Node<'p>)> {
-        if self.pairs {
-            let mut pair = self.items.next()?.raw_items();
-            return Some((pair.next()?, pair.next()?));
-        }
-        Some((self.items.next()?, self.items.next()?))
-    }
 }
