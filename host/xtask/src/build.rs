@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::plugins::{BUNDLED, Bundled, Kind};
+use crate::plugins::{BOTH_WAYS, BUNDLED, Bundled, Kind, TEST_GUESTS};
 use crate::report::{self, Context as _, Failure, Result};
 use crate::toolchain::{TARGET, WasmToolchain};
 use crate::{packages, paths, process};
@@ -21,12 +21,27 @@ const GUEST_PROFILE: &str = "guest";
 const GUEST_PROFILE_SETTINGS: &[&str] =
     &["inherits='release'", "opt-level=3", "lto=true", "codegen-units=1", "panic='abort'", "strip='debuginfo'"];
 
-/// Everything.
+/// vecferry and all its plugins.
 pub(crate) fn all() -> Result<()> {
     packages::ensure_compiler()?;
     let toolchain = WasmToolchain::ready()?;
     host()?;
     guests(&toolchain, BUNDLED.iter().filter(|plugin| plugin.kind == Kind::Wasm))
+}
+
+/// Everything, and the plugins that only tests and measurements load. Those stay where cargo puts them.
+pub(crate) fn all_and_test_plugins() -> Result<()> {
+    all()?;
+    report::step(
+        "build",
+        format!("plugins for tests: {}, and {BOTH_WAYS} as a native library", TEST_GUESTS.join(", ")),
+    );
+    let mut cargo = guest_cargo(&WasmToolchain::ready()?);
+    for guest in TEST_GUESTS {
+        cargo.arg("--package").arg(format!("vecferry-guest-{guest}"));
+    }
+    process::run(&mut cargo)?;
+    process::run(process::cargo(["build", "--release", "--package"]).arg(Bundled::named(BOTH_WAYS)?.package()))
 }
 
 /// vecferry and its native plugins.

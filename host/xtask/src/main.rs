@@ -24,7 +24,7 @@ const HELP: &str = "\
 cargo xtask TASK
 
   setup                  WebAssembly standard library, vecferry, ONNX Runtime and the embedding model
-  build [NAME...]        vecferry and its plugins, or only the plugins that are named
+  build [NAME...]        vecferry, its plugins and those of the tests; or only the plugins that are named
   build --guest PATH     one plugin crate outside the workspace, as a component; prints the component's path
   demo                   migrate examples/stores/vector_db into a database and search it
   test                   everything that continuous integration checks
@@ -48,7 +48,7 @@ fn run(arguments: &[String]) -> Result<()> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["setup"] => setup(),
-        ["build"] => build::all(),
+        ["build"] => build::all_and_test_plugins(),
         ["build", "--guest", path] => build::outside_guest(path.as_ref()),
         ["build", names @ ..] if names.iter().all(|name| !name.starts_with('-')) => build::plugins(names),
         ["demo"] => demo::run(),

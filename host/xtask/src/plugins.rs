@@ -38,6 +38,13 @@ pub(crate) const BUNDLED: &[Bundled] = &[
     native("sqlite"),
 ];
 
+/// Guests for the tests of the runtimes; each is the package `vecferry-guest-NAME` in `tests/guests/NAME`. They are
+/// built as the plugins are and stay where cargo puts them: no vecferry finds them.
+pub(crate) const TEST_GUESTS: &[&str] = &["hostile", "powers"];
+
+/// The bundled WebAssembly plugin that is also built as a native library, to compare the two.
+pub(crate) const BOTH_WAYS: &str = "pickle";
+
 impl Bundled {
     /// The cargo package.
     pub(crate) fn package(&self) -> String {

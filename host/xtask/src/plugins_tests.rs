@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::path::Path;
+
 use super::*;
 use crate::paths;
 
@@ -16,11 +18,19 @@ fn every_plugin_folder_is_listed_and_every_listed_plugin_has_its_folder() {
     listed.sort_unstable();
     assert_eq!(folders, listed);
     for plugin in BUNDLED {
-        let manifest = paths::root().join("plugins").join(plugin.name).join("Cargo.toml");
-        let manifest = std::fs::read_to_string(manifest).unwrap();
-        assert!(manifest.contains(&format!("name = \"{}\"", plugin.package())), "{}", plugin.name);
-        assert!(manifest.contains("\"cdylib\""), "{} has to build as a plugin file", plugin.name);
+        assert_builds_as_a_plugin(&paths::root().join("plugins").join(plugin.name), &plugin.package());
     }
+    assert_eq!(Bundled::named(BOTH_WAYS).unwrap().kind, Kind::Wasm);
+    for guest in TEST_GUESTS {
+        let folder = paths::root().join("tests").join("guests").join(guest);
+        assert_builds_as_a_plugin(&folder, &format!("vecferry-guest-{guest}"));
+    }
+}
+
+fn assert_builds_as_a_plugin(folder: &Path, package: &str) {
+    let manifest = std::fs::read_to_string(folder.join("Cargo.toml")).unwrap();
+    assert!(manifest.contains(&format!("name = \"{package}\"")), "{package}");
+    assert!(manifest.contains("\"cdylib\""), "{package} has to build as a plugin file");
 }
 
 #[test]

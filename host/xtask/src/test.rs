@@ -14,7 +14,7 @@ pub(crate) fn run() -> Result<()> {
         process::output(&mut process::cargo(["metadata", "--locked", "--format-version=1"])).map(drop)
     })?;
     timed("formatting", || process::run(&mut process::cargo(["fmt", "--all", "--check"])))?;
-    timed("build", build::all)?;
+    timed("build", build::all_and_test_plugins)?;
     timed("embedding model", runtime::ensure_model)?;
     // In the release profile, so that what build scripts compile (SQLite) is compiled once.
     timed("lints", || {
