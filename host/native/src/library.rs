@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use libloading::Library;
+use object::{Object, ObjectKind, ObjectSegment};
 use vecferry_contract::abi::{
     ABI_VERSION, ENTRY, Entry, ObjectFn, OpenFn, PluginFn, PluginTable, SinkTable, SourceTable,
 };
@@ -58,6 +59,7 @@ pub(crate) fn open(path: &Path) -> Result<(Option<SourceFunctions>, Option<SinkF
     let path = path.canonicalize().map_err(|error| {
         Error::not_found("plugin/not-found", format!("cannot open the plugin: {error}")).at("file", path.display())
     })?;
+    inspect(&path)?;
     // SAFETY: loading runs the library's initialisers; whoever calls `load` trusts the file.
     let library = unsafe { Library::new(&path) }.map_err(|error| not_a_plugin(&path, &cause(&error)))?;
     // Loaded for good: the functions below are called as long as the process lives.
@@ -108,6 +110,30 @@ pub(crate) fn open(path: &Path) -> Result<(Option<SourceFunctions>, Option<SinkF
         Some(SinkFunctions::all(unsafe { sink.read() }).ok_or_else(incomplete)?)
     };
     Ok((source, sink))
+}
+
+/// Looks at the file before the system's loader does: that one runs the initialisers of whatever library it gets, and
+/// the process dies (SIGBUS) with one that was cut short.
+fn inspect(path: &Path) -> Result<()> {
+    let bytes = std::fs::read(path).map_err(|e| not_a_plugin(path, &e.to_string()))?;
+    let file = object::File::parse(&*bytes).map_err(|e| not_a_plugin(path, &format!("it is no library ({e})")))?;
+    if file.kind() != ObjectKind::Dynamic {
+        return Err(not_a_plugin(path, "it is no dynamic library"));
+    }
+    let cut_short = file.segments().any(|segment| {
+        let (offset, len) = segment.file_range();
+        offset.checked_add(len).is_none_or(|end| end > bytes.len() as u64)
+    });
+    if cut_short {
+        return Err(not_a_plugin(path, "the file ends too early"));
+    }
+    let exports = file.exports().map_err(|e| not_a_plugin(path, &format!("its exports cannot be read ({e})")))?;
+    // Some systems put an underscore before every name.
+    let is_entry = |name: &[u8]| name.strip_prefix(b"_").unwrap_or(name) == ENTRY.as_bytes();
+    if !exports.iter().any(|export| is_entry(export.name())) {
+        return Err(not_a_plugin(path, &format!("it does not export {ENTRY}")));
+    }
+    Ok(())
 }
 
 /// The linker's own words, without the layers around them.
