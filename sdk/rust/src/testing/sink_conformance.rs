@@ -93,3 +93,6 @@ pub fn run(promises: Promises, connect: Connect<'_>) -> (usize, Vec<Failure>) {
     };
     (cases().count(), cases().filter_map(failed).collect())
 }
+
+#[cfg(test)]
+mod tests;
