@@ -5,6 +5,7 @@ Each task installs what it needs and says so, can be run again at any time, and 
 to do. What a *user* of vecferry needs at run time is not here: that is the `vecferry` command itself.
 */
 
+mod bench;
 mod build;
 mod demo;
 mod packages;
@@ -28,6 +29,8 @@ cargo xtask TASK
   build --guest PATH     one plugin crate outside the workspace, as a component; prints the component's path
   demo                   migrate examples/stores/vector_db into a database and search it
   test                   everything that continuous integration checks
+  bench [NAME...]        measurements, all or those named: read (beside the libraries that own the stores),
+                         runtimes (a plugin as a component and as a native library)
   help                   this text
 
 Results are in target/release: vecferry, and its plugins in plugins/ beside it. What is downloaded or built
@@ -53,6 +56,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ["build", names @ ..] if names.iter().all(|name| !name.starts_with('-')) => build::plugins(names),
         ["demo"] => demo::run(),
         ["test"] => test::run(),
+        ["bench", names @ ..] => bench::run(names),
         [] | ["help" | "--help" | "-h"] => {
             println!("{HELP}");
             Ok(())

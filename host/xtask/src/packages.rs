@@ -29,6 +29,22 @@ pub(crate) fn ensure_pip() -> Result<()> {
     if works() { Ok(()) } else { Err(Failure::new("python3 -m pip does not run, although python3-pip is installed")) }
 }
 
+/// Python, for what generates stores.
+pub(crate) fn ensure_python() -> Result<()> {
+    if process::succeeds(Command::new("python3").arg("--version")) {
+        return Ok(());
+    }
+    install(&["python3"], "Python, which generates the stores that are read")
+}
+
+/// Python's virtual environments, for libraries that measurements compare with.
+pub(crate) fn ensure_venv() -> Result<()> {
+    if process::succeeds(Command::new("python3").args(["-c", "import ensurepip, venv"])) {
+        return Ok(());
+    }
+    install(&["python3", "python3-venv"], "a Python environment for the libraries that are compared")
+}
+
 /// Installs those of `names` that are missing.
 pub(crate) fn ensure(names: &[&str], why: &str) -> Result<()> {
     if names.iter().all(|name| is_installed(name)) { Ok(()) } else { install(names, why) }

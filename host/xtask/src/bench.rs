@@ -1,0 +1,88 @@
+/*!
+Measurements, as ratios within one run: machines differ, and so do their busy hours.
+
+What is measured is in `tests/bench` and `tests/e2e/examples`; here is what they need: stores to read, and the
+libraries they are compared with, in a Python environment of their own.
+*/
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::plugins::BOTH_WAYS;
+use crate::report::{self, Context as _, Failure, Result};
+use crate::{build, packages, paths, process};
+
+/// The libraries that own the stores, as `tests/bench/stores.py` and `peers.py` use them.
+const PEERS: &[&str] = &["langchain-community==0.4.2", "faiss-cpu==1.15.1", "chromadb==1.5.9", "numpy==2.4.6"];
+
+type Bench = fn() -> Result<()>;
+
+const BENCHES: &[(&str, Bench)] = &[("read", read), ("runtimes", runtimes)];
+
+/// Runs the named measurements; all, where none is named.
+pub(crate) fn run(names: &[&str]) -> Result<()> {
+    let known = || BENCHES.iter().map(|(name, _)| *name).collect::<Vec<_>>();
+    for name in names {
+        if !known().contains(name) {
+            return Err(Failure::new(format!("no measurement is named '{name}'"))
+                .hint(format!("one of {}", known().join(", "))));
+        }
+    }
+    build::all_and_test_plugins()?;
+    for (name, bench) in BENCHES {
+        if names.is_empty() || names.contains(name) {
+            report::step("bench", name);
+            bench()?;
+        }
+    }
+    Ok(())
+}
+
+/// vecferry beside the libraries that own the stores.
+fn read() -> Result<()> {
+    let python = peers_python()?;
+    let stores = folder("stores")?;
+    process::run(script(&python, "stores.py").arg(&stores))?;
+    process::run(script(&python, "read.py").arg("--bin").arg(paths::vecferry()).arg("--stores").arg(&stores))
+}
+
+/// One source as a component and as a native library.
+fn runtimes() -> Result<()> {
+    let store = folder("stores")?.join("pickles");
+    packages::ensure_python()?;
+    process::run(script("python3", "pickles.py").arg(&store))?;
+    let mut cargo =
+        process::cargo(["run", "--release", "--quiet", "--package", "vecferry-e2e", "--example", "both_ways"]);
+    process::run(cargo.arg("--").arg(BOTH_WAYS).arg(&store))
+}
+
+fn script(python: impl AsRef<OsStr>, name: &str) -> Command {
+    let mut command = Command::new(python);
+    command.arg(paths::root().join("tests").join("bench").join(name)).current_dir(paths::root());
+    command
+}
+
+/// A Python with the peers' libraries, made once.
+fn peers_python() -> Result<PathBuf> {
+    let environment = folder("python")?;
+    let python = environment.join("bin").join("python");
+    let installed = environment.join("installed");
+    let wanted = PEERS.join(" ");
+    if fs::read_to_string(&installed).is_ok_and(|there| there == wanted) {
+        return Ok(python);
+    }
+    packages::ensure_venv()?;
+    report::step("bench", format!("installing {wanted} into {} (about 1 GB)", environment.display()));
+    process::run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment))?;
+    process::run(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(PEERS))?;
+    fs::write(&installed, wanted).context(|| format!("cannot write {}", installed.display()))?;
+    Ok(python)
+}
+
+fn folder(name: &str) -> Result<PathBuf> {
+    let folder = paths::target().join("bench").join(name);
+    fs::create_dir_all(&folder).context(|| format!("cannot create {}", folder.display()))?;
+    Ok(folder)
+}
