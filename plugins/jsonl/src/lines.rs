@@ -16,8 +16,9 @@ use vecferry_sdk::{
 use crate::index::{Index, Key};
 use crate::line::{Line, Lost, render};
 
-/// Bytes that are read back at a time.
+/// Bytes that are read back at a time; the first time fewer, since often one line is wanted.
 const BLOCK: u32 = 256 * 1024;
+const FIRST_BLOCK: u32 = 8 * 1024;
 
 pub(crate) struct Lines {
     host: Host,
@@ -309,11 +310,12 @@ struct Walk {
     /// Bytes of the output from `offset` on begin here in `block`.
     start: usize,
     block: Vec<u8>,
+    next_block: u32,
 }
 
 impl Walk {
     fn new(offset: u64, end: u64) -> Self {
-        Walk { offset, end, start: 0, block: Vec::new() }
+        Walk { offset, end, start: 0, block: Vec::new(), next_block: FIRST_BLOCK }
     }
 
     /// The next line with where it stands; `None` at the end.
@@ -332,7 +334,8 @@ impl Walk {
             self.start = 0;
             searched = self.block.len();
             let from = self.offset + searched as u64;
-            let left = u32::try_from(self.end.saturating_sub(from)).unwrap_or(BLOCK).min(BLOCK);
+            let left = u32::try_from(self.end.saturating_sub(from)).unwrap_or(BLOCK).min(self.next_block);
+            self.next_block = (self.next_block * 2).min(BLOCK);
             if left == 0 {
                 return Ok(None);
             }
