@@ -107,7 +107,8 @@ impl Location {
 
     /// The file's first page and nothing beside it, without locks.
     fn peek(&self) -> rusqlite::Result<Connection> {
-        let mut uri = String::from("file:");
+        // With an empty authority, so that a path that begins with two slashes is none.
+        let mut uri = String::from(if self.path.starts_with('/') { "file://" } else { "file:" });
         for c in self.path.chars() {
             match c {
                 '%' => uri.push_str("%25"),

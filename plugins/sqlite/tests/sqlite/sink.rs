@@ -122,6 +122,8 @@ fn an_empty_file_and_odd_names_are_fine() {
         assert_eq!(SqliteSink::open(&place.host, &config, &target).unwrap().count().unwrap(), 3, "{name}");
     }
     assert_eq!(place.names().len(), 4, "{:?}", place.names());
+    let slashes = json!({"location": format!("/{}", place.path("käse 語.db").to_str().unwrap())});
+    SqliteSink::check(&place.host, &slashes).unwrap();
 }
 
 #[test]
