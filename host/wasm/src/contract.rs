@@ -15,6 +15,15 @@ const VERSION: &str = "0.1.0";
 const OFFERED: [&str; 7] = ["types", "batches", "telemetry", "source-files", "sqlite", "http", "sink-files"];
 const ROLES: [&str; 2] = ["source", "sink"];
 
+const OTHER_BUILD: &str = "use a build of the plugin for this version of vecferry, or the other way round";
+
+/// What a component can do, by the names of its exports.
+#[derive(Clone, Copy)]
+pub(crate) struct Roles {
+    pub(crate) source: bool,
+    pub(crate) sink: bool,
+}
+
 /// Bytes of a component; one with a Python interpreter inside has about 20 MiB.
 const MAX_BYTES: u64 = 512 << 20;
 
@@ -58,7 +67,7 @@ fn not_a_component(why: &str) -> Error {
 ///
 /// # Errors
 /// `plugin/unknown-import`, `plugin/contract-version`, `plugin/no-role`.
-pub(crate) fn check(engine: &Engine, component: &Component) -> Result<()> {
+pub(crate) fn check(engine: &Engine, component: &Component) -> Result<Roles> {
     let shape = component.component_type();
     for (name, _) in shape.imports(engine) {
         match Name::of(name, &OFFERED) {
@@ -75,21 +84,43 @@ pub(crate) fn check(engine: &Engine, component: &Component) -> Result<()> {
             }
         }
     }
-    // What else a component exports, other versions of its role included, is for other hosts.
-    let mut other = None;
+    let (mut roles, mut other) = (Roles { source: false, sink: false }, None);
     for (name, _) in shape.exports(engine) {
         match Name::of(name, &ROLES) {
-            Name::Ours => return Ok(()),
+            Name::Ours => {
+                roles.source |= is_interface(name, "source");
+                roles.sink |= is_interface(name, "sink");
+            }
             Name::OtherVersion(version) if ROLES.iter().any(|role| is_interface(name, role)) => {
                 other = Some(other_version(name, version));
             }
+            // What else it exports is for other hosts.
             _ => {}
         }
     }
-    Err(other.unwrap_or_else(|| {
-        Error::config("plugin/no-role", "the component exports neither a source nor a sink")
-            .hint(format!("a plugin exports {PACKAGE}source@{VERSION}, {PACKAGE}sink@{VERSION}, or both"))
-    }))
+    match other {
+        Some(error) if !roles.source && !roles.sink => Err(error),
+        _ if !roles.source && !roles.sink => Err(no_role()),
+        _ => Ok(roles),
+    }
+}
+
+/// A component that is no plugin.
+pub(crate) fn no_role() -> Error {
+    Error::config("plugin/no-role", "the component exports neither a source nor a sink")
+        .hint(format!("a plugin exports {PACKAGE}source@{VERSION}, {PACKAGE}sink@{VERSION}, or both"))
+}
+
+/// Imports of the right names that are not what the host offers under them.
+pub(crate) fn other_imports(why: &wasmtime::Error) -> Error {
+    Error::config("plugin/contract-version", format!("the plugin's imports differ from what the host offers: {why:#}"))
+        .hint(OTHER_BUILD)
+}
+
+/// Exports of the right names that are not what the host expects under them.
+pub(crate) fn other_exports(why: &wasmtime::Error) -> Error {
+    Error::config("plugin/contract-version", format!("the plugin's exports differ from what the host expects: {why:#}"))
+        .hint(OTHER_BUILD)
 }
 
 /// Whether `name` is some version of our `interface`.
@@ -100,11 +131,7 @@ fn is_interface(name: &str, interface: &str) -> bool {
 
 fn other_version(name: &str, version: &str) -> Error {
     let message = format!("the plugin needs {name}; this host speaks version {VERSION} of the contract");
-    let hint = if version.starts_with(COMPATIBLE) {
-        "a newer vecferry offers it"
-    } else {
-        "use a build of the plugin for this version of vecferry, or the other way round"
-    };
+    let hint = if version.starts_with(COMPATIBLE) { "a newer vecferry offers it" } else { OTHER_BUILD };
     Error::config("plugin/contract-version", message).hint(hint)
 }
 

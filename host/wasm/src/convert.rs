@@ -2,7 +2,7 @@
 
 use vecferry_contract::{
     Batch, Capability, Change, Claim, Collection, Dense, Error, ErrorKind, Hit, IdOrigin, Level, Limits, Method,
-    Metric, PrepareMode, Sparse, Split, Target, Value,
+    Metric, Page, PluginSpec, PrepareMode, Receipt, Rejection, Sparse, Split, Target, Unreadable, Value,
 };
 
 use crate::bindings::{batches, http, sink, source, sqlite, telemetry, types};
@@ -45,6 +45,20 @@ impl From<Error> for types::Error {
     fn from(error: Error) -> Self {
         let Error { kind, code, message, hint, retry_after_ms, context } = error;
         types::Error { kind: kind.into(), code, message, hint, retry_after_ms, context }
+    }
+}
+
+impl From<types::Error> for Error {
+    fn from(error: types::Error) -> Self {
+        let types::Error { kind, code, message, hint, retry_after_ms, context } = error;
+        Error { kind: kind.into(), code, message, hint, retry_after_ms, context }
+    }
+}
+
+impl From<types::PluginSpec> for PluginSpec {
+    fn from(spec: types::PluginSpec) -> Self {
+        let types::PluginSpec { name, version, summary, config_schema, schemes, capabilities, features } = spec;
+        PluginSpec { name, version, summary, config_schema, schemes, capabilities: each(capabilities), features }
     }
 }
 
@@ -130,6 +144,19 @@ impl From<source::Split> for Split {
     }
 }
 
+impl From<source::Unreadable> for Unreadable {
+    fn from(record: source::Unreadable) -> Self {
+        Unreadable { id: record.id, reason: record.reason.into() }
+    }
+}
+
+impl From<source::Page> for Page {
+    fn from(page: source::Page) -> Self {
+        let source::Page { rows, cursor, changes, unreadable } = page;
+        Page { rows: rows.into(), cursor, changes: each(changes), unreadable: each(unreadable) }
+    }
+}
+
 impl From<&Target> for sink::Target {
     fn from(target: &Target) -> Self {
         let Target { collection, dimension, metric } = target;
@@ -141,6 +168,19 @@ impl From<sink::Limits> for Limits {
     fn from(limits: sink::Limits) -> Self {
         let sink::Limits { max_rows, max_bytes, max_metadata_bytes, max_id_bytes, max_concurrency } = limits;
         Limits { max_rows, max_bytes, max_metadata_bytes, max_id_bytes, max_concurrency }
+    }
+}
+
+impl From<sink::Rejection> for Rejection {
+    fn from(rejection: sink::Rejection) -> Self {
+        Rejection { row: rejection.row, reason: rejection.reason.into() }
+    }
+}
+
+impl From<sink::Receipt> for Receipt {
+    fn from(receipt: sink::Receipt) -> Self {
+        let sink::Receipt { accepted, rejected, changes } = receipt;
+        Receipt { accepted, rejected: each(rejected), changes: each(changes) }
     }
 }
 

@@ -3,8 +3,11 @@
 use vecferry_contract::Error;
 use wasmtime::Trap;
 
-use crate::limits::Deadline;
+use crate::limits::{Deadline, MAX_TRANSFER_BYTES};
 use crate::state::State;
+
+/// The runtime's words for more data than `Store::set_hostcall_fuel` allows; it has no public type for it.
+const TRANSFER: &str = "fuel allocated for hostcalls has been exhausted";
 
 /// What happened, without who and where.
 pub(crate) fn fault(error: &wasmtime::Error, state: &State) -> Error {
@@ -17,6 +20,10 @@ pub(crate) fn fault(error: &wasmtime::Error, state: &State) -> Error {
         return Error::internal("plugin/memory", format!("needed more memory than the {} MiB it may use", cap >> 20))
             .hint("a damaged store can make a plugin ask for much; otherwise this is a fault of the plugin");
     }
+    if error.root_cause().to_string().contains(TRANSFER) {
+        let message = format!("moved more than {} MiB to the host in one call", MAX_TRANSFER_BYTES >> 20);
+        return Error::internal("plugin/memory", message).hint(the_plugins);
+    }
     if let Some(message) = &state.last_words {
         return Error::internal("plugin/trap", format!("panicked: {message}")).hint(the_plugins);
     }
@@ -25,7 +32,7 @@ pub(crate) fn fault(error: &wasmtime::Error, state: &State) -> Error {
         Some(Trap::UnreachableCodeReached) => "gave up (reached `unreachable`) without saying why".to_owned(),
         Some(Trap::MemoryOutOfBounds) => "reached outside its memory; it may have run out of stack".to_owned(),
         Some(trap) => format!("trapped: {trap}"),
-        // An answer that is none: text that is no UTF-8, more data than one call may move, a handle of nobody's.
+        // An answer that is none: text that is no UTF-8, a handle of nobody's.
         None => format!("broke the rules of the border: {}", error.root_cause()),
     };
     Error::internal("plugin/trap", what).hint(the_plugins)

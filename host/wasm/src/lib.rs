@@ -11,7 +11,6 @@ cap, malformed answer) is an error of kind `internal` and never takes the host o
 policy of powers is decided here; no `unsafe`.
 */
 
-mod answers;
 mod bindings;
 mod cache;
 mod contract;

@@ -10,6 +10,10 @@ const MAX_TABLE_ELEMENTS: usize = 1 << 20;
 /// Core instances, memories and tables within one component.
 const MAX_PARTS: usize = 1000;
 
+/// Bytes that a guest may move to the host in one call or answer, strings and lists counted as they will lie in the
+/// host's memory. It keeps a guest from pointing a million strings at the same megabyte.
+pub(crate) const MAX_TRANSFER_BYTES: usize = 256 << 20;
+
 /// Counts an instance's memory and table elements against their caps.
 pub(crate) struct Budget {
     memory_bytes: usize,

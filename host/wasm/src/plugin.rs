@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use vecferry_contract::{Error, PluginSpec, Result};
 use vecferry_core::{Grants, Plugin, Sink, Source};
-use wasmtime::component::InstancePre;
+use wasmtime::Store;
+use wasmtime::component::{Instance, InstancePre};
 
-use crate::answers;
-use crate::bindings::{sink, source};
+use crate::bindings::{sink, source, types};
+use crate::contract::{self, Roles};
 use crate::runtime::Shared;
-use crate::session::{Maker, Session};
+use crate::session::{Find, Maker, Session};
 use crate::sink::WasmSink;
 use crate::source::WasmSource;
 use crate::state::State;
@@ -24,44 +25,24 @@ pub struct WasmPlugin {
 }
 
 impl WasmPlugin {
-    pub(crate) fn new(shared: Arc<Shared>, pre: InstancePre<State>, path: &Path) -> Result<Self> {
+    pub(crate) fn new(shared: &Arc<Shared>, pre: &InstancePre<State>, roles: Roles, path: &Path) -> Result<Self> {
         // Until it says what it is called, it is called as its file is.
-        let plugin = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let mut source = source::GuestIndices::new(&pre).is_ok().then(|| Maker {
-            shared: Arc::clone(&shared),
-            pre: pre.clone(),
-            find: |pre, store, instance| source::GuestIndices::new(pre)?.load(store, instance),
-            plugin: plugin.clone(),
-            capabilities: Vec::new(),
-        });
-        let mut sink = sink::GuestIndices::new(&pre).is_ok().then(|| Maker {
-            shared,
-            pre,
-            find: |pre, store, instance| sink::GuestIndices::new(pre)?.load(store, instance),
-            plugin,
-            capabilities: Vec::new(),
-        });
-        let mut spec = None;
-        if let Some(maker) = &mut source {
-            let answer = bare(maker).call_plain("spec", |store, guest| guest.call_spec(store))?;
-            let own = answers::spec(answer)?;
-            maker.learn(&own);
-            spec = Some(own);
-        }
-        if let Some(maker) = &mut sink {
-            let answer = bare(maker).call_plain("spec", |store, guest| guest.call_spec(store))?;
-            let own = answers::spec(answer)?;
-            maker.learn(&own);
-            spec = Some(match spec {
-                Some(source) => join(source, own)?,
-                None => own,
-            });
-        }
-        // Both are missing only when an interface of the right name has other functions.
-        let spec = spec.ok_or_else(|| {
-            Error::config("plugin/contract-version", "the plugin's exports differ from what the host expects")
-                .hint("use a build of the plugin for this version of vecferry, or the other way round")
-        })?;
+        let plugin = path.file_stem().unwrap_or_default().to_string_lossy();
+        let mut source = roles.source.then(|| Maker::new(shared, pre, &plugin, find_source));
+        let mut sink = roles.sink.then(|| Maker::new(shared, pre, &plugin, find_sink));
+        let source_spec = match &mut source {
+            Some(maker) => Some(maker.ask(|store, guest| guest.call_spec(store))?),
+            None => None,
+        };
+        let sink_spec = match &mut sink {
+            Some(maker) => Some(maker.ask(|store, guest| guest.call_spec(store))?),
+            None => None,
+        };
+        let spec = match (source_spec, sink_spec) {
+            (Some(source), Some(sink)) => source.joined(sink)?,
+            (Some(spec), None) | (None, Some(spec)) => spec,
+            (None, None) => return Err(contract::no_role()),
+        };
         Ok(WasmPlugin { path: path.to_owned(), spec, source, sink })
     }
 
@@ -71,43 +52,31 @@ impl WasmPlugin {
     }
 }
 
+fn find_source(pre: &InstancePre<State>, store: &mut Store<State>, at: &Instance) -> wasmtime::Result<source::Guest> {
+    source::GuestIndices::new(pre)?.load(store, at)
+}
+
+fn find_sink(pre: &InstancePre<State>, store: &mut Store<State>, at: &Instance) -> wasmtime::Result<sink::Guest> {
+    sink::GuestIndices::new(pre)?.load(store, at)
+}
+
 impl<G> Maker<G> {
-    fn learn(&mut self, spec: &PluginSpec) {
+    fn new(shared: &Arc<Shared>, pre: &InstancePre<State>, plugin: &str, find: Find<G>) -> Self {
+        let (shared, pre) = (Arc::clone(shared), pre.clone());
+        Maker { shared, pre, find, plugin: plugin.to_owned(), capabilities: Vec::new() }
+    }
+
+    /// Asks the role for its spec, granting nothing, and takes over what it says.
+    fn ask(
+        &mut self,
+        spec: impl FnOnce(&mut Store<State>, &G) -> wasmtime::Result<types::PluginSpec>,
+    ) -> Result<PluginSpec> {
+        let mut session = Session::new(self.clone(), Grants::default(), String::new());
+        let spec = PluginSpec::from(session.call_plain("spec", spec)?).checked()?;
         self.plugin.clone_from(&spec.name);
         self.capabilities.clone_from(&spec.capabilities);
+        Ok(spec)
     }
-}
-
-/// A session that is granted nothing.
-fn bare<G>(maker: &Maker<G>) -> Session<G> {
-    Session::new(maker.clone(), Grants::default(), String::new())
-}
-
-/// One spec for a plugin of both roles. Each role is still given no more than it asked for itself.
-fn join(source: PluginSpec, sink: PluginSpec) -> Result<PluginSpec> {
-    if (&source.name, &source.version) != (&sink.name, &sink.version) {
-        let message = format!(
-            "the plugin calls its source {} {} and its sink {} {}",
-            source.name, source.version, sink.name, sink.version
-        );
-        return Err(
-            Error::internal("plugin/spec", message).hint("this is a fault of the plugin; both must be the same")
-        );
-    }
-    let mut both = source;
-    for capability in sink.capabilities {
-        if !both.capabilities.contains(&capability) {
-            both.capabilities.push(capability);
-        }
-    }
-    for (list, more) in [(&mut both.schemes, sink.schemes), (&mut both.features, sink.features)] {
-        for word in more {
-            if !list.contains(&word) {
-                list.push(word);
-            }
-        }
-    }
-    Ok(both)
 }
 
 impl Plugin for WasmPlugin {

@@ -83,15 +83,9 @@ impl Runtime {
         let component = Component::from_binary(&self.shared.engine, &bytes).map_err(|e| {
             Error::config("plugin/invalid", format!("the component is damaged, or uses what is not known here: {e:#}"))
         })?;
-        contract::check(&self.shared.engine, &component)?;
-        let pre = self.linker.instantiate_pre(&component).map_err(|e| {
-            Error::config(
-                "plugin/contract-version",
-                format!("the plugin's imports differ from what the host offers: {e:#}"),
-            )
-            .hint("use a build of the plugin for this version of vecferry, or the other way round")
-        })?;
-        WasmPlugin::new(Arc::clone(&self.shared), pre, path)
+        let roles = contract::check(&self.shared.engine, &component)?;
+        let pre = self.linker.instantiate_pre(&component).map_err(|e| contract::other_imports(&e))?;
+        WasmPlugin::new(&self.shared, &pre, roles, path)
     }
 }
 

@@ -9,23 +9,21 @@ use vecferry_powers::Powers;
 use wasmtime::component::{Instance, InstancePre};
 use wasmtime::{Store, UpdateDeadline};
 
-use crate::answers;
 use crate::bindings::types;
+use crate::contract;
 use crate::faults::fault;
-use crate::limits::{Budget, Clock};
+use crate::limits::{Budget, Clock, MAX_TRANSFER_BYTES};
 use crate::runtime::Shared;
 use crate::state::State;
 
-/// Bytes that a guest may move to the host in one call or answer, strings and lists counted as they will lie in the
-/// host's memory. It keeps a guest from pointing a million strings at the same megabyte.
-const MAX_TRANSFER_BYTES: usize = 256 << 20;
+/// Finds a role's functions in an instance.
+pub(crate) type Find<G> = fn(&InstancePre<State>, &mut Store<State>, &Instance) -> wasmtime::Result<G>;
 
 /// What the instances of one role are made from.
 pub(crate) struct Maker<G> {
     pub(crate) shared: Arc<Shared>,
     pub(crate) pre: InstancePre<State>,
-    /// Finds the role's functions in an instance.
-    pub(crate) find: fn(&InstancePre<State>, &mut Store<State>, &Instance) -> wasmtime::Result<G>,
+    pub(crate) find: Find<G>,
     /// The plugin's name, in errors.
     pub(crate) plugin: String,
     pub(crate) capabilities: Vec<Capability>,
@@ -71,7 +69,7 @@ impl<G> Session<G> {
         call: &str,
         work: impl FnOnce(&mut Store<State>, &G) -> wasmtime::Result<Result<T, types::Error>>,
     ) -> Result<T> {
-        self.call_plain(call, work)?.map_err(answers::error)
+        self.call_plain(call, work)?.map_err(|error| Error::from(error).checked())
     }
 
     /// Calls a function that answers with anything.
@@ -123,11 +121,12 @@ impl<G> Session<G> {
             Ok(UpdateDeadline::Continue(1))
         });
         begin(&mut store);
-        let started = pre.instantiate(&mut store).and_then(|instance| find(pre, &mut store, &instance));
-        match started {
-            Ok(guest) => Ok(Live { store, guest }),
-            Err(error) => Err(self.place(&error, store.data(), "start")),
-        }
+        let instance = match pre.instantiate(&mut store) {
+            Ok(instance) => instance,
+            Err(error) => return Err(self.place(&error, store.data(), "start")),
+        };
+        let guest = find(pre, &mut store, &instance).map_err(|e| contract::other_exports(&e))?;
+        Ok(Live { store, guest })
     }
 
     /// The error of a guest that ended: who, in which call, on what.

@@ -5,7 +5,6 @@ use vecferry_core::{Sink, Writer};
 use wasmtime::Store;
 use wasmtime::component::ResourceAny;
 
-use crate::answers;
 use crate::bindings::sink::{Guest, GuestWriter};
 use crate::bindings::types;
 use crate::convert::each;
@@ -68,7 +67,7 @@ impl WasmWriter<'_> {
         let writer = self.writer;
         let answer = self.session.call_plain(call, |store, guest| work(guest.writer(), store, writer));
         match answer {
-            Ok(answer) => answer.map_err(answers::error),
+            Ok(answer) => answer.map_err(|error| Error::from(error).checked()),
             Err(fault) => {
                 self.over = true;
                 Err(fault.at("target", &self.target))
@@ -80,7 +79,8 @@ impl WasmWriter<'_> {
 impl Writer for WasmWriter<'_> {
     fn write(&mut self, batch: Batch) -> Result<Receipt> {
         let batch = batch.into();
-        self.call("write", |guest, store, writer| guest.call_write(store, writer, &batch)).map(answers::receipt)
+        self.call("write", |guest, store, writer| guest.call_write(store, writer, &batch))
+            .map(|receipt| Receipt::from(receipt).checked())
     }
 
     fn flush(&mut self) -> Result<()> {
@@ -92,7 +92,9 @@ impl Writer for WasmWriter<'_> {
     }
 
     fn fetch(&mut self, ids: &[String]) -> Result<Batch> {
-        self.call("fetch", |guest, store, writer| guest.call_fetch(store, writer, ids)).and_then(answers::batch)
+        let batch: Batch = self.call("fetch", |guest, store, writer| guest.call_fetch(store, writer, ids))?.into();
+        batch.check()?;
+        Ok(batch)
     }
 
     fn query(&mut self, vectors: Dense, k: u32) -> Result<Vec<Vec<Hit>>> {

@@ -4,7 +4,6 @@ use vecferry_contract::{Claim, Collection, Error, Page, Result, Split};
 use vecferry_core::{Scan, Source};
 use wasmtime::component::ResourceAny;
 
-use crate::answers;
 use crate::bindings::source::Guest;
 use crate::convert::each;
 use crate::session::Session;
@@ -64,7 +63,7 @@ impl Scan for WasmScan<'_> {
         let page = self
             .session
             .call("next", |store, guest| guest.scan().call_next(store, scan, max_rows, max_bytes))
-            .and_then(|page| page.map(|page| answers::page(page, max_rows)).transpose());
+            .and_then(|page| page.map(|page| Page::from(page).checked(max_rows)).transpose());
         page.map_err(|fault| {
             self.over = true;
             at_fault(fault, "split", &self.split)

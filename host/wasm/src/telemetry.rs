@@ -1,6 +1,7 @@
 /*! `telemetry`: what a guest may always do: log, and ask whether the user wants to stop. */
 
-use crate::answers::printable;
+use vecferry_contract::printable;
+
 use crate::bindings::telemetry::{Host, Level};
 use crate::state::State;
 

@@ -40,7 +40,7 @@ fn every_fault_of_a_source_is_an_error_and_the_next_call_has_a_fresh_instance() 
         ("next", "index", "plugin/trap", "panicked: index out of bounds: the len is 0 but the index is 7"),
         ("plan", "recurse", "plugin/trap", "stack"),
         ("discover", "abort", "plugin/trap", "unreachable"),
-        ("next", "too-much", "plugin/trap", "too much data is being copied"),
+        ("next", "too-much", "plugin/memory", "moved more than 256 MiB to the host"),
         ("discover", "busy-host", "plugin/deadline", "kept the host busy for more than 500ms"),
     ];
     for (name, what, code, says) in cases {

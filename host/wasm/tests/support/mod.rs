@@ -41,6 +41,17 @@ pub(crate) fn hostile() -> Arc<WasmPlugin> {
     Arc::clone(LOADED.get_or_init(load))
 }
 
+/// The guest that uses every power, compiled once per test program.
+pub(crate) fn powers() -> Arc<WasmPlugin> {
+    static LOADED: OnceLock<Arc<WasmPlugin>> = OnceLock::new();
+    Arc::clone(LOADED.get_or_init(|| powers_under(options())))
+}
+
+/// The same under other limits.
+pub(crate) fn powers_under(options: Options) -> Arc<WasmPlugin> {
+    Runtime::new(options).unwrap().load(&guest("powers")).unwrap()
+}
+
 /// A granted store: one small file.
 pub(crate) struct Store {
     pub(crate) folder: TempDir,
