@@ -221,7 +221,7 @@ fn conclude(outcome: &Outcome, plan: &Plan, arguments: &MigrateArguments, dead_l
     let exit = exit(report, error.as_ref());
     if arguments.json {
         render::result(&summary_json(report, error.as_ref(), plan, arguments, dead_letter, exit).to_string());
-    } else {
+    } else if error.is_none() || report.counts.found > 0 {
         render::result(&summary(report, plan, arguments, dead_letter));
     }
     if let Some(error) = error {
