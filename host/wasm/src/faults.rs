@@ -16,6 +16,9 @@ pub(crate) fn fault(error: &wasmtime::Error, state: &State) -> Error {
         return Error::internal("plugin/deadline", format!("{deadline} and was stopped"))
             .hint("a damaged store can make a plugin search for long; otherwise this is a fault of the plugin");
     }
+    if let Some(message) = &state.last_words {
+        return Error::internal("plugin/trap", format!("panicked: {message}")).hint(the_plugins);
+    }
     if let Some(cap) = state.budget.refused() {
         return Error::internal("plugin/memory", format!("needed more memory than the {} MiB it may use", cap >> 20))
             .hint("a damaged store can make a plugin ask for much; otherwise this is a fault of the plugin");
@@ -23,9 +26,6 @@ pub(crate) fn fault(error: &wasmtime::Error, state: &State) -> Error {
     if error.root_cause().to_string().contains(TRANSFER) {
         let message = format!("moved more than {} MiB to the host in one call", MAX_TRANSFER_BYTES >> 20);
         return Error::internal("plugin/memory", message).hint(the_plugins);
-    }
-    if let Some(message) = &state.last_words {
-        return Error::internal("plugin/trap", format!("panicked: {message}")).hint(the_plugins);
     }
     let what = match error.downcast_ref::<Trap>() {
         Some(Trap::StackOverflow) => "ran out of call stack: its functions called each other too deeply".to_owned(),

@@ -50,6 +50,12 @@ impl ResourceLimiter for Budget {
         Ok(true)
     }
 
+    fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
+        // The machine has no more, or the guest's own limit (4 GiB at most) is reached before ours.
+        self.refused = Some(self.memory_used);
+        Ok(())
+    }
+
     fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         let used = self.table_used.saturating_add(desired.saturating_sub(current));
         if used > MAX_TABLE_ELEMENTS {
