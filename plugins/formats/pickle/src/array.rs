@@ -7,26 +7,25 @@ Forms (numpy's `array_reduce`, `array_reduce_ex`, `numpy/_core/numeric.py`): pro
 `_frombuffer(buffer, dtype, shape, order)`; arrays of objects BUILD a list instead of bytes.
 */
 
-use vecferry_sdk::{ErrorKind, Result};
+use vecferry_sdk::{Error, ErrorKind, Result};
 
 use crate::blob::Blob;
 use crate::class::Known;
 use crate::dtype::{self, DType, Element, ElementKind};
-use crate::node::{Kind, Node};
+use crate::node::{Handle, Kind, Node};
 
-/// An array.
-pub struct Array<'p> {
-    node: Node<'p>,
+/// An array. It owns its view of the file, so that it can be kept beside its pickle.
+pub struct Array {
     dtype: DType,
     shape: Vec<u64>,
     /// Columns first: the first index moves fastest.
     fortran: bool,
-    data: Data<'p>,
+    data: Data,
 }
 
-enum Data<'p> {
+enum Data {
     Bytes(Blob),
-    Objects(Node<'p>),
+    Objects(Handle),
 }
 
 /// numpy's own limit since 2.0.
@@ -38,7 +37,7 @@ impl<'p> Node<'p> {
     /// # Errors
     /// `pickle/dtype` (unsupported) for element types that are not read; `pickle/corrupt` when shape, type and
     /// data contradict each other.
-    pub fn array(self) -> Result<Option<Array<'p>>> {
+    pub fn array(self) -> Result<Option<Array>> {
         match self.known() {
             Some(Known::NumpyReconstruct) => self.reconstruct().map(Some),
             Some(Known::NumpyFromBuffer) => self.in_buffer().map(Some),
@@ -47,11 +46,11 @@ impl<'p> Node<'p> {
         }
     }
 
-    fn bad_array(self, what: &str) -> vecferry_sdk::Error {
+    fn bad_array(self, what: &str) -> Error {
         self.error(ErrorKind::Corrupt, "pickle/corrupt", format!("no valid array: {what}"))
     }
 
-    fn reconstruct(self) -> Result<Array<'p>> {
+    fn reconstruct(self) -> Result<Array> {
         let class = self.args().next().and_then(Node::class);
         if class.and_then(|class| class.known) != Some(Known::NumpyArray) {
             let name = class.map_or("?".to_owned(), |class| class.to_string());
@@ -75,7 +74,7 @@ impl<'p> Node<'p> {
         self.assemble(dtype, shape, fortran, *data)
     }
 
-    fn in_buffer(self) -> Result<Array<'p>> {
+    fn in_buffer(self) -> Result<Array> {
         let args: Vec<Node<'p>> = self.args().take(8).collect();
         let [data, dtype, shape, order, ..] = args.as_slice() else {
             return Err(self.bad_array("_frombuffer needs four arguments"));
@@ -90,7 +89,7 @@ impl<'p> Node<'p> {
     }
 
     /// `_array_reconstructor(class, typecode, machine format, bytes)`: `Modules/arraymodule.c`.
-    fn standard_array(self) -> Result<Array<'p>> {
+    fn standard_array(self) -> Result<Array> {
         let args: Vec<Node<'p>> = self.args().take(5).collect();
         let [_, _, format, data] = args.as_slice() else {
             return Err(self.bad_array("_array_reconstructor needs four arguments"));
@@ -132,7 +131,7 @@ impl<'p> Node<'p> {
         Ok(out)
     }
 
-    fn assemble(self, dtype: DType, shape: Vec<u64>, fortran: bool, data: Node<'p>) -> Result<Array<'p>> {
+    fn assemble(self, dtype: DType, shape: Vec<u64>, fortran: bool, data: Node<'p>) -> Result<Array> {
         let elements = shape.iter().try_fold(1_u64, |all, &extent| all.checked_mul(extent));
         let elements = elements.ok_or_else(|| self.bad_array("its shape is impossible"))?;
         if dtype.kind == ElementKind::Object {
@@ -140,7 +139,7 @@ impl<'p> Node<'p> {
                 let found = data.len();
                 return Err(self.bad_array(&format!("{found} objects are there, and its shape needs {elements}")));
             }
-            return Ok(Array { node: self, dtype, shape, fortran, data: Data::Objects(data) });
+            return Ok(Array { dtype, shape, fortran, data: Data::Objects(data.handle()) });
         }
         let blob = data.blob()?.ok_or_else(|| self.bad_array("its data is no byte string"))?;
         let (have, need) = (blob.len()?, elements.checked_mul(u64::from(dtype.size)));
@@ -150,11 +149,11 @@ impl<'p> Node<'p> {
                 self.bad_array(&format!("{have} bytes are there, and {elements} elements of {size} are needed"))
             );
         }
-        Ok(Array { node: self, dtype, shape, fortran, data: Data::Bytes(blob) })
+        Ok(Array { dtype, shape, fortran, data: Data::Bytes(blob) })
     }
 }
 
-impl<'p> Array<'p> {
+impl Array {
     /// Extents, outermost first.
     pub fn shape(&self) -> &[u64] {
         &self.shape
@@ -187,7 +186,7 @@ impl<'p> Array<'p> {
     }
 
     /// The list of values, of an array of objects.
-    pub fn objects(&self) -> Option<Node<'p>> {
+    pub fn objects(&self) -> Option<Handle> {
         match &self.data {
             Data::Objects(list) => Some(*list),
             Data::Bytes(_) => None,
@@ -211,7 +210,8 @@ impl<'p> Array<'p> {
             _ => return Err(self.unreadable("does not hold numbers")),
         };
         if start.checked_add(count).is_none_or(|end| end > rows) {
-            return Err(self.node.bad_array(&format!("row {start} and {count} more are needed, and there are {rows}")));
+            let message = format!("row {start} and {count} more are needed, and there are {rows}");
+            return Err(blob.place(Error::corrupt("pickle/corrupt", message)));
         }
         let size = u64::from(self.dtype.size);
         let to_usize = |bytes: u64| usize::try_from(bytes).map_err(|_| self.unreadable("is too large"));
@@ -232,8 +232,12 @@ impl<'p> Array<'p> {
         Ok(out)
     }
 
-    fn unreadable(&self, what: &str) -> vecferry_sdk::Error {
-        self.node.error(ErrorKind::Unsupported, "pickle/dtype", format!("an array {what}"))
+    fn unreadable(&self, what: &str) -> Error {
+        let error = Error::unsupported("pickle/dtype", format!("an array {what}"));
+        match &self.data {
+            Data::Bytes(blob) => blob.place(error),
+            Data::Objects(_) => error,
+        }
     }
 
     /// The bytes that `count` elements from the `first` on (in C order) take; `None` for objects.
@@ -244,11 +248,12 @@ impl<'p> Array<'p> {
         let Data::Bytes(blob) = &self.data else { return Err(self.unreadable("holds objects")) };
         let size = self.dtype.size as usize;
         if first.checked_add(count as u64).is_none_or(|end| end > self.elements()) {
-            return Err(self.node.bad_array("an element past its end was asked for"));
+            return Err(blob.place(Error::corrupt("pickle/corrupt", "an element past an array's end was asked for")));
         }
         let mut out = Vec::with_capacity(count);
         let decode = |bytes: &[u8]| {
-            self.dtype.element(bytes).ok_or_else(|| self.node.bad_array("an element has a value that its type has not"))
+            let message = "an element of an array has a value that its type has not";
+            self.dtype.element(bytes).ok_or_else(|| blob.place(Error::corrupt("pickle/corrupt", message)))
         };
         if size == 0 {
             for _ in 0..count {

@@ -156,7 +156,7 @@ impl<'p> Audit<'p> {
                 Some(Known::NumpyReconstruct | Known::NumpyFromBuffer | Known::ArrayReconstructor) => {
                     let array = node.array()?.ok_or_else(|| node.opaque())?;
                     let size = array.elements().saturating_mul(u64::from(VALUE_BYTES));
-                    let objects = array.objects().map(|list| Children::Items(list.items()));
+                    let objects = array.objects().map(|list| Children::Items(self.pickle.node(list).items()));
                     (u32::try_from(size).unwrap_or(OPEN - 1), objects)
                 }
                 Some(known) if known.is_scalar() => leaf,

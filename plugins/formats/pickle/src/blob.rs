@@ -108,7 +108,12 @@ impl Blob {
     }
 
     fn corrupt(&self, message: String) -> Error {
-        Error::corrupt("pickle/corrupt", message).at("file", self.file.name()).at("offset", self.span.offset)
+        self.place(Error::corrupt("pickle/corrupt", message))
+    }
+
+    /// Adds to an error where the bytes begin.
+    pub(crate) fn place(&self, error: Error) -> Error {
+        error.at("file", self.file.name()).at("offset", self.span.offset)
     }
 
     fn with_marks<T>(&self, ask: impl FnOnce(&Marks) -> T) -> Result<T> {

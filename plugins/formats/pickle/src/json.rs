@@ -38,7 +38,7 @@ pub enum Member<'p> {
 enum Frame<'p> {
     Sequence { of: Node<'p>, items: Items<'p>, first: bool },
     Object { of: Option<Node<'p>>, members: std::vec::IntoIter<(String, Member<'p>)>, first: bool },
-    Array { of: Node<'p>, array: Array<'p>, next: u64 },
+    Array { of: Node<'p>, array: Array, next: u64 },
 }
 
 /// Elements of an array that are decoded at a time.
@@ -222,7 +222,7 @@ impl Json {
         match array.objects() {
             Some(list) if array.shape().len() == 1 => {
                 out.push('[');
-                stack.push(Frame::Sequence { of: node, items: list.items(), first: true });
+                stack.push(Frame::Sequence { of: node, items: node.pickle.node(list).items(), first: true });
             }
             Some(_) => {
                 let message = "arrays of objects are read in one dimension only";

@@ -83,6 +83,10 @@ impl Machine {
         if self.input.size() == 0 {
             return Err(self.input.corrupt("the file is empty: it holds no pickle"));
         }
+        let head = self.input.file().read_at(0, 8)?;
+        if let Some(error) = text::foreign(&head) {
+            return Err(error.at("file", self.input.file().name()).at("offset", 0));
+        }
         loop {
             for _ in 0..OPS_PER_CHECK {
                 self.at = self.input.offset();
@@ -448,18 +452,14 @@ impl Machine {
         Ok(())
     }
 
-    fn unknown(&mut self, opcode: u8) -> Error {
-        let file = self.input.file().name().to_owned();
-        if self.at == 0 {
-            self.input.seek(0);
-            let len = usize::try_from(self.input.remaining().min(8)).unwrap_or(0);
-            let head = self.input.slice(len).map(<[u8]>::to_vec).unwrap_or_default();
-            return text::not_a_pickle(&head).at("file", file).at("offset", 0);
-        }
-        Error::corrupt("pickle/corrupt", format!("no valid pickle: 0x{opcode:02x} is no opcode"))
-            .at("file", file)
-            .at("offset", self.at)
-            .hint("the file is damaged; write it again, or restore it")
+    fn unknown(&self, opcode: u8) -> Error {
+        let error = if self.at == 0 {
+            Error::corrupt("pickle/not-a-pickle", "the file is no pickle: it starts with no pickle opcode")
+        } else {
+            Error::corrupt("pickle/corrupt", format!("no valid pickle: 0x{opcode:02x} is no opcode"))
+                .hint("the file is damaged; write it again, or restore it")
+        };
+        error.at("file", self.input.file().name()).at("offset", self.at)
     }
 
     fn push_int(&mut self, number: i64) {

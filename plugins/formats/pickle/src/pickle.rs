@@ -13,7 +13,7 @@ use crate::limits::Limits;
 use crate::node::{Handle, Node};
 use crate::opcode as op;
 use crate::value::Value;
-use crate::walk::{Items, Place};
+use crate::walk::{Entries, Items, Place};
 use crate::{machine, text};
 
 /// A pickle, read: its graph, and the file that holds its texts.
@@ -129,7 +129,12 @@ impl Pickle {
 
     /// Continues a walk over a sequence of this pickle.
     pub fn items_from(&self, place: Place) -> Items<'_> {
-        Items { pickle: self, steps: place.0 }
+        Items { pickle: self, steps: place.steps }
+    }
+
+    /// Continues a walk over a dict of this pickle.
+    pub fn entries_from(&self, place: Place) -> Entries<'_> {
+        Entries { items: self.items_from(place), pairs: place.pairs }
     }
 
     /// The file.

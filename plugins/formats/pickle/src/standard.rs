@@ -220,6 +220,24 @@ impl<'p> Node<'p> {
         Ok(Some(format!("{text}{}", if zoned { "+00:00" } else { "" })))
     }
 
+    /// Refuses a value that is no data: an object of an unknown class, what an unknown function would give, a class
+    /// or a function.
+    ///
+    /// # Errors
+    /// `pickle/opaque` (unsupported), with the path.
+    pub fn check_data(self) -> Result<()> {
+        let array =
+            |known| matches!(known, Known::NumpyReconstruct | Known::NumpyFromBuffer | Known::ArrayReconstructor);
+        match (self.kind(), self.known()) {
+            (Kind::Global, _) => Err(self.opaque()),
+            (Kind::Object, Some(known)) if known.is_scalar() || known == Known::LangchainDocument || array(known) => {
+                Ok(())
+            }
+            (Kind::Object, _) => Err(self.opaque()),
+            _ => Ok(()),
+        }
+    }
+
     /// Why a value is not read: its class or callable is not on the allow-list.
     pub(crate) fn opaque(self) -> vecferry_sdk::Error {
         let what = match self.callable() {

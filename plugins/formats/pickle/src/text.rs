@@ -199,8 +199,8 @@ pub(crate) fn excerpt(text: &str) -> Cow<'_, str> {
     if text.chars().count() > LETTERS { format!("{short}…").into() } else { short.into() }
 }
 
-/// What to say about a file that starts with no opcode.
-pub(crate) fn not_a_pickle(head: &[u8]) -> Error {
+/// What else a file is, by its first bytes: some of these begin with a byte that is an opcode too.
+pub(crate) fn foreign(head: &[u8]) -> Option<Error> {
     let (what, hint) = match head {
         [0x1f, 0x8b, ..] => ("it is gzip-compressed", "unpack it first: gunzip"),
         [b'P', b'K', 3, 4, ..] => ("it is a zip archive, as torch.save and numpy.savez write it", ""),
@@ -208,15 +208,12 @@ pub(crate) fn not_a_pickle(head: &[u8]) -> Error {
             ("it is zlib-compressed, as joblib writes it", "load it in Python and write it with pickle.dump")
         }
         [0xfd, b'7', b'z', b'X', b'Z', ..] => ("it is xz-compressed", "unpack it first: unxz"),
-        [b'B', b'Z', b'h', ..] => ("it is bzip2-compressed", "unpack it first: bunzip2"),
+        [b'B', b'Z', b'h', b'1'..=b'9', b'1', b'A', b'Y', ..] => ("it is bzip2-compressed", "unpack it first: bunzip2"),
         [0x28, 0xb5, 0x2f, 0xfd, ..] => ("it is zstd-compressed", "unpack it first: unzstd"),
-        [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => {
-            ("it is a numpy .npy file", "give it the name it should have: .npy")
-        }
+        [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => ("it is a numpy .npy file", "write it with pickle.dump"),
         [0x89, b'H', b'D', b'F', ..] => ("it is an HDF5 file", ""),
-        [b'{' | b'[', ..] => ("it starts like JSON", ""),
-        _ => ("it starts with no pickle opcode", ""),
+        _ => return None,
     };
     let error = Error::corrupt("pickle/not-a-pickle", format!("the file is no pickle: {what}"));
-    if hint.is_empty() { error } else { error.hint(hint) }
+    Some(if hint.is_empty() { error } else { error.hint(hint) })
 }

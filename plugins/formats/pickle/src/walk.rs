@@ -4,9 +4,12 @@ use crate::arena::Steps;
 use crate::node::Node;
 use crate::pickle::Pickle;
 
-/// A place in a sequence without its pickle: see [`Items::place`].
+/// A place in a sequence or dict without its pickle: see [`Items::place`] and [`Entries::place`].
 #[derive(Clone, Copy, Debug)]
-pub struct Place(pub(crate) Steps);
+pub struct Place {
+    pub(crate) steps: Steps,
+    pub(crate) pairs: bool,
+}
 
 /// The values of a sequence.
 #[derive(Clone)]
@@ -22,7 +25,7 @@ impl<'p> Items<'p> {
 
     /// This place, to go on from with [`Pickle::items_from`].
     pub fn place(&self) -> Place {
-        Place(self.steps)
+        Place { steps: self.steps, pairs: false }
     }
 
     /// Moves over `count` values; cheaper than taking them.
@@ -45,6 +48,18 @@ pub struct Entries<'p> {
     pub(crate) items: Items<'p>,
     /// Each item is a (key, value) sequence.
     pub(crate) pairs: bool,
+}
+
+impl Entries<'_> {
+    /// This place, to go on from with [`Pickle::entries_from`].
+    pub fn place(&self) -> Place {
+        Place { steps: self.items.steps, pairs: self.pairs }
+    }
+
+    /// Moves over `count` entries; cheaper than taking them.
+    pub fn skip_entries(&mut self, count: usize) {
+        self.items.skip_items(if self.pairs { count } else { count.saturating_mul(2) });
+    }
 }
 
 impl<'p> Iterator for Entries<'p> {

@@ -1,0 +1,56 @@
+/*! What `--set` changes. */
+
+use vecferry_sdk::{Config, Error, Result};
+
+use crate::words::{self, Role};
+
+/// The JSON Schema of the settings.
+pub(crate) const SCHEMA: &str = r#"{
+  "type": "object",
+  "properties": {
+    "columns": {
+      "type": "string",
+      "description": "What the parts of each tuple are, in order: text, metadata, embedding, id, or any other word for more metadata. Example: id,text,metadata"
+    },
+    "unreadable": {
+      "type": "string",
+      "enum": ["refuse", "skip"],
+      "default": "refuse",
+      "description": "What to do about records that hold values only Python code could make: refuse the store, or set those records aside"
+    }
+  }
+}"#;
+
+/// The settings of a run.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Settings {
+    /// The roles of a tuple's parts.
+    pub(crate) columns: Option<Vec<Option<Role>>>,
+    /// Set records aside that cannot be read whole.
+    pub(crate) skip_unreadable: bool,
+}
+
+impl Settings {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// `pickle/setting` (config) for a value that means nothing.
+    pub(crate) fn parse(config: &Config) -> Result<Settings> {
+        let text = |key: &str| match config.get(key) {
+            None | Some(serde_json::Value::Null) => Ok(None),
+            Some(serde_json::Value::String(text)) => Ok(Some(text.as_str())),
+            Some(other) => Err(Error::config("pickle/setting", format!("the setting '{key}' is no text: {other}"))),
+        };
+        let columns =
+            text("columns")?.map(|columns| columns.split(',').map(|word| words::column(word.trim())).collect());
+        let skip_unreadable = match text("unreadable")? {
+            None | Some("refuse") => false,
+            Some("skip") => true,
+            Some(other) => {
+                let message = format!("the setting 'unreadable' is 'refuse' or 'skip', not '{other}'");
+                return Err(Error::config("pickle/setting", message));
+            }
+        };
+        Ok(Settings { columns, skip_unreadable })
+    }
+}
