@@ -61,6 +61,7 @@ fn line(store: &FoundStore, collection: &Collection, bytes: u64) -> Value {
         "documents": collection.has_documents,
         "vectors": collection.has_vectors,
         "lossy": collection.lossy_vectors,
+        "aside": collection.aside,
         "ids": collection.id_origin,
         "fingerprint": collection.fingerprint,
         "details": details,

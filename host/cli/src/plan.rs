@@ -6,6 +6,7 @@ use vecferry_core::ids::IdTemplate;
 use vecferry_core::{Collection, Error, Metric, Result, Target};
 
 use crate::args::MigrateArguments;
+use crate::render;
 
 /// A store with what it holds.
 pub(crate) struct Store {
@@ -70,8 +71,16 @@ pub(crate) fn decide(
         Embed::Auto { model } | Embed::Model(model) => Some(model.clone()),
         Embed::Reuse => None,
     };
+    let (chosen, aside) = chosen.into_iter().partition::<Vec<_>, _>(|(_, collection)| {
+        collection.aside.is_none() || arguments.only.contains(&collection.name)
+    });
     let any_documents = chosen.iter().any(|(_, collection)| collection.has_documents);
     let mut plan = Plan { moves: Vec::new(), model: None, set_aside: Vec::new() };
+    for (_, collection) in aside {
+        let rows = collection.rows.map_or("its records".to_owned(), |rows| render::plural(rows, "record"));
+        let why = collection.aside.as_deref().unwrap_or_default();
+        plan.set_aside.push(format!("{}: {rows}; {why}; move them with --only {0}", collection.name));
+    }
     for (store, collection) in chosen {
         let (vectors, why) = match embed {
             Embed::Reuse => (Vectors::Reuse, "as asked"),

@@ -124,6 +124,7 @@ fn a_source_is_read_through_the_border() {
             has_vectors: true,
             id_origin: IdOrigin::Store,
             lossy_vectors: true,
+            aside: None,
             fingerprint: "f".into(),
             details: vec![],
         }]

@@ -67,7 +67,7 @@ impl SourcePlugin for ChromaSource {
     fn discover(host: &Host, config: &Config) -> Result<Vec<Collection>> {
         let settings = Settings::read(config)?;
         let mut collections = match Store::find(host)? {
-            Store::Sqlite(file) => sqlite::discover(host, &file)?,
+            Store::Sqlite(file) => sqlite::discover(host, &file, settings)?,
             Store::Parquet(file) => parquet::discover(host, &file, settings)?,
         };
         if !settings.vectors {
@@ -80,9 +80,9 @@ impl SourcePlugin for ChromaSource {
     }
 
     fn plan(host: &Host, config: &Config, collection: &str, _desired: u32) -> Result<Vec<Split>> {
-        Settings::read(config)?;
+        let settings = Settings::read(config)?;
         let rows = match Store::find(host)? {
-            Store::Sqlite(file) => sqlite::rows(host, &file, collection)?,
+            Store::Sqlite(file) => sqlite::rows(host, &file, collection, settings)?,
             Store::Parquet(file) => parquet::rows(host, &file, collection)?,
         };
         // One: what a scan must know before its first page (labels, log) would be read anew for every part.

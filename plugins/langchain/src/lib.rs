@@ -88,6 +88,7 @@ fn collection(host: &Host, stem: &str, settings: &Settings) -> Result<Collection
         has_vectors: info.is_some(),
         id_origin: IdOrigin::Store,
         lossy_vectors: info.is_some_and(|info| info.fidelity.is_lossy()),
+        aside: None,
         fingerprint: fingerprint.finish(),
         details,
     })

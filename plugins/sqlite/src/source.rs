@@ -176,6 +176,7 @@ impl Store {
             has_vectors: stored.first().is_some(),
             id_origin: IdOrigin::Store,
             lossy_vectors: false,
+            aside: None,
             fingerprint: fingerprint.finish(),
             details,
         })

@@ -117,6 +117,8 @@ pub struct Collection {
     pub id_origin: IdOrigin,
     /// Vectors come from a lossy code (PQ, SQ, PCA): approximations of what was stored.
     pub lossy_vectors: bool,
+    /// Why it is not moved unless it is asked for by name; `None` for what users of the store see by default.
+    pub aside: Option<String>,
     /// Changes when the stored data changes.
     pub fingerprint: String,
     /// For people, in this order.

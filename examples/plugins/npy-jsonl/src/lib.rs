@@ -149,6 +149,7 @@ impl Pair {
             has_vectors: true,
             id_origin: if first.id.is_some() { IdOrigin::Store } else { IdOrigin::Position },
             lossy_vectors: false,
+            aside: None,
             fingerprint: self.fingerprint,
             details: vec![("values".into(), if self.matrix.is_double { "float64" } else { "float32" }.into())],
         })

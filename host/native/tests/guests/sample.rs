@@ -120,6 +120,7 @@ impl SourcePlugin for Sample {
             has_vectors: true,
             id_origin: IdOrigin::Store,
             lossy_vectors: true,
+            aside: None,
             fingerprint: "f".into(),
             details,
         }])

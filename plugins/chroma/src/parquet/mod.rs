@@ -75,6 +75,7 @@ pub(crate) fn discover(host: &Host, file: &str, settings: Settings) -> Result<Ve
             has_vectors: seen.dimension.is_some(),
             id_origin: IdOrigin::Store,
             lossy_vectors: false,
+            aside: None,
             fingerprint: fingerprint.finish(),
             details,
         }

@@ -70,6 +70,13 @@ pub(crate) struct Segment {
     kind: String,
 }
 
+impl Entry {
+    /// Whether it is where a client looks that names neither tenant nor database.
+    pub(crate) fn is_default(&self) -> bool {
+        self.tenant == DEFAULT_TENANT && self.database == DEFAULT_DATABASE
+    }
+}
+
 impl Segment {
     /// Whether its vectors are in a folder of files.
     ///

@@ -16,8 +16,9 @@ use vecferry_sdk::{Error, Result, Value};
 use super::catalog::{Entry, Features};
 use super::ids::{IdTable, Marks};
 use super::log::{self, Change, Operation};
+use super::salvage;
 use super::segment::VectorSegment;
-use super::table::Tables;
+use super::table::{Tables, is_damage};
 
 /// Ids named in a message.
 const NAMED: usize = 5;
@@ -65,6 +66,8 @@ pub(crate) struct LocatedRecords {
     pub(crate) lost: Sample,
     /// Ids with a vector but without a record; Chroma's `get` does not return them.
     pub(crate) strays: Sample,
+    /// Why there may be more records than could be listed.
+    pub(crate) incomplete: Option<Error>,
 }
 
 /// How many, and the first few ids.
@@ -158,28 +161,21 @@ impl Join<'_> {
     fn records(&mut self, tables: &Tables, segment: &str) -> Result<()> {
         // Along the index that makes ids unique in a segment: it covers both columns, and its order is the tables'.
         let sql = "SELECT id, embedding_id FROM embeddings WHERE segment_id = ?1 ORDER BY embedding_id";
-        let (mut next_label, mut next_change) = (0, 0);
-        tables.each(sql, &[Value::Text(segment.to_owned())], |mut row| {
+        let mut hints = (0, 0);
+        let read = tables.each(sql, &[Value::Text(segment.to_owned())], |mut row| {
             let number = row.integer(0, "embeddings.id")?;
-            let id = row.text(1, "embeddings.embedding_id")?;
-            let labels = self.vectors.labels.find(&id, &mut next_label);
-            let changes = self.log.find(&id, &mut next_change);
-            self.seen_labels.set_all(labels.clone());
-            self.seen_log.set_all(changes.clone());
-            let (is_there, pending) = self.replay_record(changes.clone(), true);
-            if !is_there {
-                return Ok(());
-            }
-            let place = self.replay_vector(labels, changes).unwrap_or(Place::Lost);
-            if place == Place::Lost {
-                self.out.lost.add(&id);
-            }
-            if !pending.is_empty() {
-                self.out.changes.insert(number, pending);
-            }
-            self.out.rows.push(Located { row: number, place });
+            self.record(number, &row.text(1, "embeddings.embedding_id")?, &mut hints);
             Ok(())
-        })?;
+        });
+        match read {
+            Err(error) if self.mode.salvage && is_damage(&error) => {
+                self.out = LocatedRecords { incomplete: Some(error), ..LocatedRecords::default() };
+                for (number, id) in salvage::record_ids(tables, segment)? {
+                    self.record(number, &id, &mut hints);
+                }
+            }
+            other => other?,
+        }
         self.out.rows.sort_unstable_by_key(|located| located.row);
         if let Some(twice) = self.out.rows.windows(2).find(|pair| pair[0].row == pair[1].row) {
             return Err(Error::corrupt(
@@ -189,6 +185,25 @@ impl Join<'_> {
             .at("file", tables.file()));
         }
         Ok(())
+    }
+
+    fn record(&mut self, number: i64, id: &str, hints: &mut (usize, usize)) {
+        let labels = self.vectors.labels.find(id, &mut hints.0);
+        let changes = self.log.find(id, &mut hints.1);
+        self.seen_labels.set_all(labels.clone());
+        self.seen_log.set_all(changes.clone());
+        let (is_there, pending) = self.replay_record(changes.clone(), true);
+        if !is_there {
+            return;
+        }
+        let place = self.replay_vector(labels, changes).unwrap_or(Place::Lost);
+        if place == Place::Lost {
+            self.out.lost.add(id);
+        }
+        if !pending.is_empty() {
+            self.out.changes.insert(number, pending);
+        }
+        self.out.rows.push(Located { row: number, place });
     }
 
     /// What the log and the index have and the table of records has not.

@@ -11,6 +11,7 @@ mod ids;
 mod locate;
 mod log;
 mod records;
+mod salvage;
 mod scan;
 mod segment;
 mod space;
@@ -20,7 +21,9 @@ use vecferry_sdk::{Collection, Error, Fingerprint, Host, IdOrigin, Result, Value
 
 use catalog::{Catalog, Entry};
 use segment::SegmentFiles;
-use table::Tables;
+use table::{Tables, is_damage};
+
+use crate::settings::Settings;
 
 pub(crate) use locate::Mode;
 pub(crate) use scan::SqliteScan;
@@ -33,21 +36,44 @@ const SHOWN: usize = 200;
 ///
 /// # Errors
 /// `corrupt` when its catalog cannot be read; `unsupported` when it is not Chroma's.
-pub(crate) fn discover(host: &Host, file: &str) -> Result<Vec<Collection>> {
+pub(crate) fn discover(host: &Host, file: &str, settings: Settings) -> Result<Vec<Collection>> {
     let tables = Tables::open(host, file)?;
     let catalog = Catalog::read(&tables)?;
     let fingerprint = fingerprint_of_database(host, file)?;
-    catalog.collections.iter().map(|entry| describe(host, &tables, &catalog, entry, &fingerprint)).collect()
+    let describe = |entry| describe(host, &tables, &catalog, entry, &fingerprint, settings);
+    let mut collections: Vec<Collection> = catalog.collections.iter().map(describe).collect::<Result<_>>()?;
+    set_others_aside(&catalog, &mut collections);
+    Ok(collections)
 }
 
-/// Whether a collection exists, and its records where the store tells.
+/// What Chroma's clients see unless they name a tenant and a database is moved by default; where there is nothing of
+/// that, everything is.
+fn set_others_aside(catalog: &Catalog, collections: &mut [Collection]) {
+    if !catalog.collections.iter().any(Entry::is_default) {
+        return;
+    }
+    let others = catalog.collections.iter().zip(collections).filter(|(entry, _)| !entry.is_default());
+    for (entry, collection) in others {
+        collection.aside = Some(format!("it belongs to tenant '{}', database '{}'", entry.tenant, entry.database));
+    }
+}
+
+/// The number of a collection's records, where the store tells.
 ///
 /// # Errors
-/// `not-found`.
-pub(crate) fn rows(host: &Host, file: &str, name: &str) -> Result<Option<u64>> {
+/// `not-found` for an unknown collection; `corrupt`.
+pub(crate) fn rows(host: &Host, file: &str, name: &str, settings: Settings) -> Result<Option<u64>> {
     let tables = Tables::open(host, file)?;
     let catalog = Catalog::read(&tables)?;
-    count(&tables, catalog.find(name)?)
+    tolerate(count(&tables, catalog.find(name)?), settings, None)
+}
+
+/// What is damaged is the scan's to report when records are salvaged.
+fn tolerate<T>(result: Result<T>, settings: Settings, otherwise: T) -> Result<T> {
+    match result {
+        Err(error) if settings.skip_unreadable && is_damage(&error) => Ok(otherwise),
+        result => result,
+    }
 }
 
 fn describe(
@@ -56,8 +82,9 @@ fn describe(
     catalog: &Catalog,
     entry: &Entry,
     fingerprint: &Fingerprint,
+    settings: Settings,
 ) -> Result<Collection> {
-    let rows = count(tables, entry)?;
+    let rows = tolerate(count(tables, entry), settings, None)?;
     let mut details = vec![
         ("format".to_owned(), format!("Chroma {}, SQLite and hnswlib", catalog.features.generation)),
         ("space".to_owned(), entry.settings.space_name.clone()),
@@ -93,17 +120,18 @@ fn describe(
         }
     }
     if dimension.is_none() {
-        dimension = dimension_of(tables, entry)?;
+        dimension = tolerate(dimension_of(tables, entry), settings, None)?;
     }
     Ok(Collection {
         name: entry.name.clone(),
         rows,
         dimension,
         metric: entry.settings.space.metric(),
-        has_documents: has_documents(tables, entry)?,
+        has_documents: tolerate(has_documents(tables, entry), settings, true)?,
         has_vectors: dimension.is_some(),
         id_origin: IdOrigin::Store,
         lossy_vectors: false,
+        aside: None,
         fingerprint: fingerprint.finish(),
         details,
     })

@@ -301,7 +301,13 @@ fn weight(record: &Record) -> u64 {
 fn report(host: &Host, entry: &Entry, records: &LocatedRecords, vectors: &VectorSegment, mode: Mode) -> Result<()> {
     let total = records.rows.len() + records.added.len();
     let (lost, strays) = (&records.lost, &records.strays);
-    if strays.count > 0 {
+    if let Some(error) = &records.incomplete {
+        host.warn(&format!(
+            "collection {}: pages of the list of records are damaged, {total} records were found: {error}",
+            entry.name
+        ));
+    }
+    if strays.count > 0 && records.incomplete.is_none() {
         host.warn(&format!(
             "collection {}: {} ids have a vector but no record ({}); Chroma does not return them, and they are left out",
             entry.name,

@@ -35,10 +35,19 @@ impl Tables {
     }
 
     /// Calls `each` for every row.
-    pub(crate) fn each(&self, sql: &str, params: &[Value], mut each: impl FnMut(Row) -> Result<()>) -> Result<()> {
+    pub(crate) fn each(&self, sql: &str, params: &[Value], each: impl FnMut(Row) -> Result<()>) -> Result<()> {
+        self.each_of(STEP, sql, params, each)
+    }
+
+    /// The same, one row at a time: up to a damaged page every row is seen.
+    pub(crate) fn each_singly(&self, sql: &str, params: &[Value], each: impl FnMut(Row) -> Result<()>) -> Result<()> {
+        self.each_of(1, sql, params, each)
+    }
+
+    fn each_of(&self, step: u32, sql: &str, params: &[Value], mut each: impl FnMut(Row) -> Result<()>) -> Result<()> {
         let mut rows = self.database.query(sql, params)?;
         loop {
-            let step = rows.next(STEP)?;
+            let step = rows.next(step)?;
             if step.is_empty() {
                 return Ok(());
             }
@@ -62,7 +71,11 @@ impl Tables {
 
 /// Whether an error says that the file's own content is at fault: another row may still be readable.
 pub(crate) fn is_damage(error: &Error) -> bool {
-    error.kind == ErrorKind::Corrupt || error.code == "sqlite/too-big"
+    match error.kind {
+        ErrorKind::Corrupt => true,
+        ErrorKind::Unsupported => error.code != "sqlite/step-limit",
+        _ => false,
+    }
 }
 
 /// A row of a query; columns by position.

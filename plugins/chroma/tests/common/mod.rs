@@ -1,13 +1,20 @@
 //! Cases: stores that the real library wrote, and what its `get` returned.
 
+#![allow(dead_code, reason = "each test uses a part")]
+
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use serde_json::Value;
 use tempfile::TempDir;
 use vecferry_plugin_chroma::ChromaSource;
 use vecferry_sdk::testing::folder_host;
-use vecferry_sdk::{Config, Error, Host, Page, Result, SourcePlugin};
+use vecferry_sdk::{
+    Config, Database, Entry, Error, File, Host, HostPowers, Level, Output, Page, Request, Response, Result,
+    SourcePlugin,
+};
 
 /// A record as a test looks at it.
 #[derive(Clone, Debug, PartialEq)]
@@ -150,4 +157,45 @@ pub(crate) fn difference(got: &Records, want: &Records, tolerance: f32) -> Optio
         }
     }
     None
+}
+
+/// A host over a folder, and the warnings that a plugin gave it.
+pub(crate) fn listening_host(folder: &Path) -> (Host, Rc<RefCell<Vec<String>>>) {
+    let said = Rc::new(RefCell::new(Vec::new()));
+    let powers = Listening { inner: folder_host(folder), said: Rc::clone(&said) };
+    (Host::new(Rc::new(powers)), said)
+}
+
+struct Listening {
+    inner: Host,
+    said: Rc<RefCell<Vec<String>>>,
+}
+
+impl HostPowers for Listening {
+    fn list_files(&self) -> Result<Vec<Entry>> {
+        self.inner.list_files()
+    }
+    fn open_file(&self, name: &str) -> Result<File> {
+        self.inner.open_file(name)
+    }
+    fn open_sqlite(&self, name: &str) -> Result<Box<dyn Database>> {
+        self.inner.open_sqlite(name)
+    }
+    fn send(&self, request: Request) -> Result<Response> {
+        self.inner.send(request)
+    }
+    fn create_output(&self, name: &str) -> Result<Box<dyn Output>> {
+        self.inner.create_output(name)
+    }
+    fn log_enabled(&self, level: Level) -> bool {
+        self.inner.log_enabled(level)
+    }
+    fn log(&self, level: Level, message: &str, _fields: &[(&str, String)]) {
+        if level >= Level::Warn {
+            self.said.borrow_mut().push(message.to_owned());
+        }
+    }
+    fn cancelled(&self) -> bool {
+        self.inner.cancelled()
+    }
 }

@@ -76,6 +76,7 @@ impl From<Collection> for wit::Collection {
             has_vectors: collection.has_vectors,
             id_origin: collection.id_origin.into(),
             lossy_vectors: collection.lossy_vectors,
+            aside: collection.aside,
             fingerprint: collection.fingerprint,
             details: collection.details,
         }
