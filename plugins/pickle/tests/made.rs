@@ -41,6 +41,8 @@ fn call() -> Vec<u8> {
     [b"cposix\nsystem\n".to_vec(), text("touch HOSTILE_MARKER"), b"\x85R".to_vec()].concat()
 }
 
+/// Least confidence and files.
+type Claims<'a> = Vec<(u8, Vec<&'a str>)>;
 /// Names and contents.
 type Files<'a> = Vec<(&'a str, Vec<u8>)>;
 
@@ -96,7 +98,7 @@ fn parts_that_do_not_fit_are_refused_with_both_numbers() {
 fn files_are_claimed_by_their_names_and_first_bytes() {
     let list_of_texts = || pickle(&texts(3));
     // files, claims: confidence at least, files
-    let table: Vec<(&str, Files<'_>, Vec<(u8, Vec<&str>)>)> = vec![
+    let table: Vec<(&str, Files<'_>, Claims<'_>)> = vec![
         (
             "pair",
             vec![("text.pkl", list_of_texts()), ("metadata.pkl", list_of_texts())],
