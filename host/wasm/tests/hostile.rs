@@ -5,8 +5,11 @@
 mod support;
 
 use serde_json::json;
-use support::{DEADLINE, Store, assert_healthy_run, batch, deed, hostile, read, sink, source, split};
-use vecferry_core::{Error, ErrorKind, Metric, Plugin, PrepareMode, Result, Source, Target};
+use support::{
+    Store, assert_healthy_run, batch, cramped, deed, hasty, hostile, hostile_under, read, roomy, sink, source, split,
+};
+use vecferry_core::{Error, ErrorKind, Grants, Metric, Plugin, PrepareMode, Result, Source, Target};
+use vecferry_wasm::Options;
 
 /// Calls `call` on a source, with what must come before it.
 fn call(source: &mut dyn Source, call: &str) -> Result<()> {
@@ -30,23 +33,29 @@ fn assert_fault(case: &str, error: &Error, code: &str, says: &str) {
 
 #[test]
 fn every_fault_of_a_source_is_an_error_and_the_next_call_has_a_fresh_instance() {
-    let cases = [
-        ("discover", "spin", "plugin/deadline", "computed for more than 2s"),
-        ("next", "spin", "plugin/deadline", "computed for more than 2s"),
-        ("plan", "allocate", "plugin/memory", "more memory than the 512 MiB"),
-        ("next", "allocate", "plugin/memory", "more memory than the 512 MiB"),
-        ("discover", "panic", "plugin/trap", "panicked: the shelf is on fire (tests/guests/hostile/src/deeds.rs:"),
-        ("open", "panic", "plugin/trap", "panicked: the shelf is on fire"),
-        ("next", "index", "plugin/trap", "panicked: index out of bounds: the len is 0 but the index is 7"),
-        ("plan", "recurse", "plugin/trap", "stack"),
-        ("discover", "abort", "plugin/trap", "unreachable"),
-        ("next", "too-much", "plugin/memory", "moved more than 256 MiB to the host"),
-        ("discover", "busy-host", "plugin/deadline", "kept the host busy for more than 500ms"),
+    let cases: [(_, _, fn() -> Options, _, _); 11] = [
+        ("discover", "spin", hasty, "plugin/deadline", "computed for more than 1s"),
+        ("next", "spin", hasty, "plugin/deadline", "computed for more than 1s"),
+        ("discover", "busy-host", hasty, "plugin/deadline", "kept the host busy for more than 1s"),
+        ("plan", "allocate", cramped, "plugin/memory", "more memory than the 48 MiB"),
+        ("next", "allocate", cramped, "plugin/memory", "more memory than the 48 MiB"),
+        ("next", "too-much", roomy, "plugin/memory", "moved more than 256 MiB to the host"),
+        (
+            "discover",
+            "panic",
+            roomy,
+            "plugin/trap",
+            "panicked: the shelf is on fire (tests/guests/hostile/src/deeds.rs:",
+        ),
+        ("open", "panic", roomy, "plugin/trap", "panicked: the shelf is on fire"),
+        ("next", "index", roomy, "plugin/trap", "panicked: index out of bounds: the len is 0 but the index is 7"),
+        ("plan", "recurse", roomy, "plugin/trap", "stack"),
+        ("discover", "abort", roomy, "plugin/trap", "unreachable"),
     ];
-    for (name, what, code, says) in cases {
+    for (name, what, limits, code, says) in cases {
         let case = format!("{what} in {name}");
         let store = Store::new();
-        let mut source = source(&store, deed(name, what));
+        let mut source = hostile_under(limits()).source(store.grants(), deed(name, what)).unwrap();
         let error = call(&mut *source, name).expect_err(&case);
         assert_fault(&case, &error, code, says);
         assert_eq!(error.context("call"), Some(name), "{case}");
@@ -118,7 +127,8 @@ fn texts_of_a_guest_are_bounded_and_harmless() {
 #[test]
 fn a_guest_may_take_the_memory_cap_as_an_error() {
     let store = Store::new();
-    let mut source = source(&store, deed("discover", "allocate-politely"));
+    let deed = deed("discover", "allocate-politely");
+    let mut source = hostile_under(cramped()).source(store.grants(), deed).unwrap();
     let error = source.discover().expect_err("no memory");
     assert_eq!((error.kind, error.code.as_str()), (ErrorKind::Unsupported, "hostile/no-memory"));
 }
@@ -141,22 +151,23 @@ fn a_guest_that_floods_the_log_is_not_listened_to_and_goes_on() {
 #[test]
 fn every_fault_of_a_sink_is_an_error_and_the_next_call_has_a_fresh_instance() {
     let target = Target { collection: "docs".into(), dimension: Some(2), metric: Metric::Cosine };
-    let cases = [
-        ("check", "panic", "plugin/trap", "panicked"),
-        ("prepare", "allocate", "plugin/memory", "memory"),
-        ("open", "panic", "plugin/trap", "panicked"),
-        ("write", "spin", "plugin/deadline", "computed for more than"),
-        ("write", "panic", "plugin/trap", "panicked"),
-        ("flush", "abort", "plugin/trap", "unreachable"),
-        ("count", "recurse", "plugin/trap", "stack"),
-        ("fetch", "panic", "plugin/trap", "panicked"),
-        ("query", "panic", "plugin/trap", "panicked"),
-        ("finish", "panic", "plugin/trap", "panicked"),
+    let cases: [(_, _, fn() -> Options, _, _); 10] = [
+        ("check", "panic", roomy, "plugin/trap", "panicked"),
+        ("prepare", "allocate", cramped, "plugin/memory", "memory"),
+        ("open", "panic", roomy, "plugin/trap", "panicked"),
+        ("write", "spin", hasty, "plugin/deadline", "computed for more than"),
+        ("write", "panic", roomy, "plugin/trap", "panicked"),
+        ("flush", "abort", roomy, "plugin/trap", "unreachable"),
+        ("count", "recurse", roomy, "plugin/trap", "stack"),
+        ("fetch", "panic", roomy, "plugin/trap", "panicked"),
+        ("query", "panic", roomy, "plugin/trap", "panicked"),
+        ("finish", "panic", roomy, "plugin/trap", "panicked"),
     ];
-    for (name, what, code, says) in cases {
+    for (name, what, limits, code, says) in cases {
         let case = format!("{what} in {name}");
         let folder = tempfile::tempdir().unwrap();
-        let mut sink = sink(folder.path(), deed(name, what));
+        let grants = Grants { sink_folder: Some(folder.path().to_owned()), ..Grants::default() };
+        let mut sink = hostile_under(limits()).sink(grants, deed(name, what)).unwrap();
         let error = match name {
             "check" => sink.check(),
             "prepare" => sink.prepare(&target, PrepareMode::CreateIfMissing).map(drop),
@@ -208,14 +219,15 @@ fn a_malformed_fetch_is_refused() {
 #[test]
 fn instances_share_nothing_and_a_spinning_one_does_not_hold_up_another() {
     let store = Store::new();
-    let spinning = std::thread::spawn({
+    let limits = Options { call_deadline: std::time::Duration::from_secs(4), ..roomy() };
+    let spinning = hostile_under(limits);
+    hostile();
+    let thread = std::thread::spawn({
         let grants = store.grants();
-        move || hostile().source(grants, deed("discover", "spin")).unwrap().discover()
+        move || spinning.source(grants, deed("discover", "spin")).unwrap().discover()
     });
-    let started = std::time::Instant::now();
     assert_healthy_run();
-    let healthy = started.elapsed();
-    let error = spinning.join().expect("the host goes on").expect_err("a deadline");
+    assert!(!thread.is_finished(), "the healthy run had to wait for the other's deadline");
+    let error = thread.join().expect("the host goes on").expect_err("a deadline");
     assert_eq!(error.code, "plugin/deadline");
-    assert!(healthy < DEADLINE, "the healthy run took {healthy:?}");
 }

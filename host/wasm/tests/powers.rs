@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use support::{Store, batch, deed, hostile, options, powers, powers_under, sink};
+use support::{Store, batch, deed, hostile, powers, powers_under, roomy, sink};
 use vecferry_core::{ErrorKind, Grants, Metric, Plugin, SourceGrant, Target};
 
 #[test]
@@ -173,7 +173,7 @@ fn requests_cross_the_border_and_the_host_puts_secrets_in() {
 #[test]
 fn the_hosts_time_is_not_the_guests() {
     let (limit, delay) = (Duration::from_millis(700), Duration::from_millis(1500));
-    let options = |host_deadline| vecferry_wasm::Options { call_deadline: limit, host_deadline, ..options() };
+    let options = |host_deadline| vecferry_wasm::Options { call_deadline: limit, host_deadline, ..roomy() };
     let cases = [("a slow answer", Duration::from_secs(60), None), ("too slow", limit, Some("plugin/deadline"))];
     for (case, host_deadline, code) in cases {
         let (address, server) = serve(delay);

@@ -12,10 +12,6 @@ use tempfile::TempDir;
 use vecferry_core::{Batch, Dense, Grants, Plugin, Result, Sink, Source, SourceGrant, Split};
 use vecferry_wasm::{Options, Runtime, WasmPlugin};
 
-/// Long enough for a healthy call on a busy machine.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(2);
-pub(crate) const MEMORY: usize = 512 << 20;
-
 /// A component that `cargo xtask build` made of a crate in tests/guests/.
 pub(crate) fn guest(name: &str) -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder");
@@ -25,26 +21,37 @@ pub(crate) fn guest(name: &str) -> PathBuf {
     path
 }
 
-pub(crate) fn options() -> Options {
-    Options {
-        memory_bytes: MEMORY,
-        call_deadline: DEADLINE,
-        host_deadline: Duration::from_millis(500),
-        ..Options::default()
-    }
+/// Limits that nothing healthy reaches on a busy machine, and compiled code shared by all test programs.
+pub(crate) fn roomy() -> Options {
+    Options { cache_dir: Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled")), ..Options::default() }
 }
 
-/// The hostile guest, compiled once per test program.
+/// Limits that a guest in a loop reaches soon.
+pub(crate) fn hasty() -> Options {
+    let limit = Duration::from_secs(1);
+    Options { call_deadline: limit, host_deadline: limit, ..roomy() }
+}
+
+/// A cap that a guest reaches soon.
+pub(crate) fn cramped() -> Options {
+    Options { memory_bytes: 48 << 20, ..roomy() }
+}
+
+/// The hostile guest in room, loaded once per test program.
 pub(crate) fn hostile() -> Arc<WasmPlugin> {
     static LOADED: OnceLock<Arc<WasmPlugin>> = OnceLock::new();
-    let load = || Runtime::new(options()).unwrap().load(&guest("hostile")).unwrap();
-    Arc::clone(LOADED.get_or_init(load))
+    Arc::clone(LOADED.get_or_init(|| hostile_under(roomy())))
 }
 
-/// The guest that uses every power, compiled once per test program.
+/// The hostile guest under other limits.
+pub(crate) fn hostile_under(options: Options) -> Arc<WasmPlugin> {
+    Runtime::new(options).unwrap().load(&guest("hostile")).unwrap()
+}
+
+/// The guest that uses every power, loaded once per test program.
 pub(crate) fn powers() -> Arc<WasmPlugin> {
     static LOADED: OnceLock<Arc<WasmPlugin>> = OnceLock::new();
-    Arc::clone(LOADED.get_or_init(|| powers_under(options())))
+    Arc::clone(LOADED.get_or_init(|| powers_under(roomy())))
 }
 
 /// The same under other limits.
