@@ -75,7 +75,7 @@ impl WasmToolchain {
             return Ok(WasmToolchain { standard_library: StandardLibrary::Rustup, linkers });
         }
         report::step("wasm", "rustup cannot fetch it; building it from Debian's sources instead, once per machine");
-        packages::ensure(DEBIAN_PACKAGES, "a compiler with the sources of its standard library (137 MB)")
+        packages::ensure(DEBIAN_PACKAGES, "a compiler with the sources of its standard library (about 150 MB)")
             .map_err(|failure| failure.hint(format!("rustup target add {TARGET}, where rustup can be reached")))?;
         let folder = build_sysroot(&DebianVersion::find()?)?;
         Ok(WasmToolchain { standard_library: StandardLibrary::Sysroot(folder), linkers })
