@@ -109,18 +109,33 @@ impl Reader {
         self.need(out.len() as u64)?;
         let mut done = 0;
         while done < out.len() {
-            let offset = usize::try_from(self.position.wrapping_sub(self.block_start)).unwrap_or(usize::MAX);
-            let available = self.block.get(offset..).unwrap_or_default();
-            if available.is_empty() || self.position < self.block_start {
-                self.load()?;
-                continue;
-            }
-            let take = available.len().min(out.len() - done);
-            out[done..done + take].copy_from_slice(&available[..take]);
+            let ahead = self.ahead()?;
+            let take = ahead.len().min(out.len() - done);
+            out[done..done + take].copy_from_slice(&ahead[..take]);
             done += take;
             self.position += take as u64;
         }
         Ok(())
+    }
+
+    /// The bytes from here on that are in memory: at least one, none only at the end of the file. Whoever reads them
+    /// passes them with [`Reader::skip`].
+    ///
+    /// # Errors
+    /// `transient` when the disk fails; `corrupt` when the file became shorter.
+    pub fn ahead(&mut self) -> Result<&[u8]> {
+        if self.remaining() == 0 {
+            return Ok(&[]);
+        }
+        let in_block = |reader: &Self| usize::try_from(reader.position.checked_sub(reader.block_start)?).ok();
+        let offset = match in_block(self) {
+            Some(offset) if offset < self.block.len() => offset,
+            _ => {
+                self.load()?;
+                0
+            }
+        };
+        Ok(self.block.get(offset..).unwrap_or_default())
     }
 
     /// Reads up to the next line end and past it: the line without `\n` or `\r\n`. `None` at the end of the file.
@@ -131,12 +146,7 @@ impl Reader {
         let start = self.position;
         let mut line = Vec::new();
         while self.remaining() > 0 {
-            let mut offset = usize::try_from(self.position.wrapping_sub(self.block_start)).unwrap_or(usize::MAX);
-            if self.position < self.block_start || offset >= self.block.len() {
-                self.load()?;
-                offset = 0;
-            }
-            let ahead = self.block.get(offset..).unwrap_or_default();
+            let ahead = self.ahead()?;
             let end = ahead.iter().position(|&byte| byte == b'\n');
             let piece = ahead.get(..end.unwrap_or(ahead.len())).unwrap_or_default();
             if (line.len() + piece.len()) as u64 > max_bytes {

@@ -45,3 +45,26 @@ fn a_line_without_end_is_refused_where_it_begins() {
     let error = reader.line(5).unwrap_err();
     assert_eq!((error.context("file"), error.context("offset")), (Some("f"), Some("6")), "{error}");
 }
+
+#[test]
+fn what_is_ahead_is_passed_piece_by_piece_from_any_position() {
+    let mut reader = Reader::with_block(MemoryFile::file("f", "0123456789"), 4);
+    let mut seen = Vec::new();
+    loop {
+        let ahead = reader.ahead().unwrap().to_vec();
+        if ahead.is_empty() {
+            break;
+        }
+        // Not all that is there: the rest is still ahead afterwards.
+        let pass = ahead.len().min(3);
+        seen.extend_from_slice(&ahead[..pass]);
+        reader.skip(pass as u64).unwrap();
+    }
+    assert_eq!(seen, b"0123456789");
+    reader.seek(2);
+    assert_eq!(reader.ahead().unwrap()[0], b'2');
+    reader.seek(9);
+    assert_eq!(reader.ahead().unwrap(), b"9");
+    reader.seek(100);
+    assert_eq!(reader.ahead().unwrap(), b"");
+}
