@@ -66,6 +66,9 @@ impl SourcePlugin for LangchainSource {
 
 fn collection(host: &Host, stem: &str, settings: &Settings) -> Result<Collection> {
     let store = Store::open(host, stem, settings)?;
+    if !settings.skip_unreadable {
+        store.audit()?;
+    }
     let mut fingerprint = Fingerprint::default();
     for file in store.files() {
         fingerprint.add_file(file.as_ref())?;

@@ -2,9 +2,9 @@
 
 use vecferry_faiss_format::{Chunk, VectorScan};
 use vecferry_pickle_format::{Json, Limits, Node, Notes, Tally, notes};
-use vecferry_sdk::{Batch, Dense, Error, ErrorKind, Page, Result, Scan, Unreadable};
+use vecferry_sdk::{Batch, Dense, Error, Page, Result, Scan, Unreadable};
 
-use crate::store::{Slot, Store, id_text};
+use crate::store::{Slot, Store, document, id_text};
 
 /// Vectors that are read ahead, in bytes.
 const AHEAD: usize = 1 << 20;
@@ -139,31 +139,29 @@ impl Scan for RecordScan {
     }
 }
 
-/// A slot's record, or why there is none.
+/// A slot's record, or why there is none and that does not end the scan.
 fn record(store: &Store, slot: Slot, json: &mut Json) -> Result<Result<Record, Unreadable>> {
     let pickle = store.pickle();
-    let id_node = pickle.node(slot.id);
-    let id = id_text(id_node)?;
+    let id = id_text(pickle.node(slot.id))?;
     let Some(handle) = slot.document else {
         let reason =
             Error::corrupt("langchain/missing-document", "the docstore does not have this document").at("id", &id);
         return Ok(Err(Unreadable { id, reason }));
     };
-    let node = pickle.node(handle);
-    let document = node.document()?.ok_or_else(|| {
-        let message = format!("expected a Document, found {}", node.describe());
-        node.error(ErrorKind::Unsupported, "langchain/document", message).at("id", &id)
-    })?;
+    match whole(pickle.node(handle), json) {
+        Ok((document, metadata, notes)) => Ok(Ok(Record { id, document, metadata, notes })),
+        Err(reason) if store.skips_unreadable() && !reason.kind.is_retryable() => Ok(Err(Unreadable { id, reason })),
+        Err(reason) => Err(reason.at("id", &id)),
+    }
+}
+
+/// A document's text, its metadata, and what was made to fit.
+fn whole(node: Node<'_>, json: &mut Json) -> Result<(String, String, Notes)> {
+    let document = document(node)?;
     let mut notes = Notes::default();
-    let text = document.page_content.text()?.unwrap_or_default();
-    if text.surrogates > 0 {
-        notes.add(notes::SURROGATE);
-    }
-    if text.guessed {
-        notes.add(notes::LATIN1);
-    }
-    let metadata = metadata(document.metadata, json, &mut notes).map_err(|error| error.at("id", &id))?;
-    Ok(Ok(Record { id, document: text.string, metadata, notes }))
+    let text = document.page_content.string(&mut notes)?.unwrap_or_default();
+    let metadata = metadata(document.metadata, json, &mut notes)?;
+    Ok((text, metadata, notes))
 }
 
 fn metadata(node: Option<Node<'_>>, json: &mut Json, notes: &mut Notes) -> Result<String> {

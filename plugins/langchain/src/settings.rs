@@ -12,7 +12,7 @@ pub(crate) const SCHEMA: &str = r#"{
     },
     "skip_unreadable": {
       "type": "boolean",
-      "description": "go on where a position of the index has no document; such records go to the dead letter"
+      "description": "go on where a position of the index has no document, or one with values that only Python code could make; such records go to the dead letter"
     }
   }
 }"#;

@@ -4,10 +4,10 @@ One store: the documents of the pickle in the order of the index's positions, an
 Memory: the pickle's graph (texts stay in the file), and 16 bytes a record.
 */
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use vecferry_faiss_format::Index;
-use vecferry_pickle_format::{Handle, Kind, Limits, Node, Pickle};
+use vecferry_pickle_format::{Audit, Document, Entries, Handle, Kind, Limits, Node, Notes, Pickle};
 use vecferry_sdk::{Error, ErrorKind, File, Host, Result};
 
 use crate::detect::{index_name, pickle_name};
@@ -27,6 +27,7 @@ pub(crate) struct Store {
     slots: Vec<Slot>,
     missing: usize,
     docstore_class: String,
+    skip_unreadable: bool,
 }
 
 impl Store {
@@ -35,8 +36,7 @@ impl Store {
         let (docstore, positions) = parts(pickle.root())?;
         let docstore_class = docstore.class().map_or_else(|| docstore.describe(), |class| class.to_string());
         let documents = documents_of(docstore)?;
-        let ids = in_order(positions)?;
-        let slots = join(&ids, documents)?;
+        let slots = join(positions, documents)?;
         let missing = slots.iter().filter(|slot| slot.document.is_none()).count();
         if missing > 0 && !settings.skip_unreadable {
             return Err(missing_documents(&pickle, &slots, missing, docstore));
@@ -45,7 +45,8 @@ impl Store {
             Some((index, file)) => (Some(index), Some(file)),
             None => (None, None),
         };
-        let store = Store { slots, missing, docstore_class, index, index_file, pickle };
+        let skip_unreadable = settings.skip_unreadable;
+        let store = Store { slots, missing, docstore_class, index, index_file, skip_unreadable, pickle };
         store.check_counts()?;
         Ok(store)
     }
@@ -68,6 +69,32 @@ impl Store {
 
     pub(crate) fn slot(&self, position: usize) -> Option<Slot> {
         self.slots.get(position).copied()
+    }
+
+    /// Whether documents that cannot be read are set aside.
+    pub(crate) fn skips_unreadable(&self) -> bool {
+        self.skip_unreadable
+    }
+
+    /// Looks at every document before any is moved: that it is one, and that its metadata is nothing but data. Texts
+    /// are not read.
+    ///
+    /// # Errors
+    /// The first document's, with its place in the pickle: `pickle/opaque`, `pickle/cycle`, `pickle/too-deep`,
+    /// `pickle/too-large`, `langchain/document`.
+    pub(crate) fn audit(&self) -> Result<()> {
+        let mut audit = Audit::new(&self.pickle, &Limits::default());
+        for handle in self.slots.iter().filter_map(|slot| slot.document) {
+            let node = self.pickle.node(handle);
+            let look = document(node).and_then(|document| match document.metadata {
+                Some(metadata) => audit.check(metadata),
+                None => Ok(()),
+            });
+            look.map_err(|error| {
+                error.hint("nothing was executed; --skip-unreadable moves the other documents and sets these aside")
+            })?;
+        }
+        Ok(())
     }
 
     /// Positions whose document the docstore does not have.
@@ -97,75 +124,127 @@ impl Store {
 /// The docstore and the dict of positions.
 fn parts(root: Node<'_>) -> Result<(Node<'_>, Node<'_>)> {
     let mut items = root.items();
-    match (root.kind(), items.next(), items.next(), items.next()) {
-        (Kind::Tuple | Kind::List, Some(docstore), Some(positions), None) if positions.kind() == Kind::Dict => {
-            Ok((docstore, positions))
-        }
-        _ => Err(root.error(
+    let (Kind::Tuple | Kind::List, Some(docstore), Some(positions), None) =
+        (root.kind(), items.next(), items.next(), items.next())
+    else {
+        root.check_data()?;
+        return Err(root.error(
             ErrorKind::Corrupt,
             "langchain/shape",
             format!("expected a tuple of a docstore and a dict of positions, found {}", root.describe()),
-        )),
+        ));
+    };
+    if positions.kind() != Kind::Dict {
+        positions.check_data()?;
+        let message = format!("expected a dict of positions, found {}", positions.describe());
+        return Err(positions.error(ErrorKind::Corrupt, "langchain/shape", message));
     }
+    Ok((docstore, positions))
 }
 
 /// The dict from ids to documents that the docstore keeps as `_dict`.
 fn documents_of(docstore: Node<'_>) -> Result<Node<'_>> {
+    let class = docstore.class().filter(|_| docstore.kind() == Kind::Object);
+    let is_docstore = class.is_some_and(|class| {
+        class.name == "InMemoryDocstore"
+            && class.module.split('.').next().is_some_and(|top| top.starts_with("langchain"))
+    });
     match docstore.attribute("_dict")? {
-        Some(documents) if documents.kind() == Kind::Dict => Ok(documents),
-        _ => Err(docstore.error(
-            ErrorKind::Unsupported,
-            "langchain/docstore",
-            format!("the docstore is {}, not an InMemoryDocstore with its documents", docstore.describe()),
-        )),
+        Some(documents) if is_docstore && documents.kind() == Kind::Dict => Ok(documents),
+        _ => {
+            // What is no data at all is the better reason.
+            if !is_docstore {
+                docstore.check_data()?;
+            }
+            let message =
+                format!("the docstore is {}, not an InMemoryDocstore with its documents", docstore.describe());
+            Err(docstore.error(ErrorKind::Unsupported, "langchain/docstore", message))
+        }
     }
 }
 
-/// The ids by position. The keys must be 0, 1, 2, … without holes: LangChain renumbers them on every delete.
-fn in_order(positions: Node<'_>) -> Result<Vec<Node<'_>>> {
+/// A node's document.
+pub(crate) fn document(node: Node<'_>) -> Result<Document<'_>> {
+    match node.document()? {
+        Some(document) => Ok(document),
+        None => {
+            node.check_data()?;
+            let message = format!("expected a Document, found {}", node.describe());
+            Err(node.error(ErrorKind::Unsupported, "langchain/document", message))
+        }
+    }
+}
+
+/// Finds each position's document. The positions must be 0, 1, 2, … without holes, in any order: LangChain renumbers
+/// them on every delete.
+fn join(positions: Node<'_>, documents: Node<'_>) -> Result<Vec<Slot>> {
     let wrong = |node: Node<'_>, what: String| node.error(ErrorKind::Corrupt, "langchain/positions", what);
-    let entries: Vec<(Node<'_>, Node<'_>)> = positions.entries().collect();
-    let mut ids: Vec<Option<Node<'_>>> = vec![None; entries.len()];
-    for (position, id) in entries {
+    let mut lookup = Lookup { documents, beside: Some(documents.entries()), by_text: HashMap::new(), taken: None };
+    let mut slots: Vec<Option<Slot>> = vec![None; positions.len()];
+    for (position, id) in positions.entries() {
         let slot = position
             .as_i64()?
             .and_then(|position| usize::try_from(position).ok())
-            .and_then(|position| ids.get_mut(position))
+            .and_then(|position| slots.get_mut(position))
             .ok_or_else(|| wrong(position, format!("{} is no position of an index", position.describe())))?;
-        if slot.replace(id).is_some() {
+        let document = lookup.document(id)?;
+        if slot.replace(Slot { id: id.handle(), document }).is_some() {
             return Err(wrong(position, "a position comes twice".to_owned()));
         }
     }
-    ids.into_iter().map(|id| id.ok_or_else(|| wrong(positions, "a position is missing".to_owned()))).collect()
+    slots.into_iter().map(|slot| slot.ok_or_else(|| wrong(positions, "a position is missing".to_owned()))).collect()
 }
 
-/// Finds each id's document. Ids are usually the very same values in both dicts, so their texts need not be read.
-fn join(ids: &[Node<'_>], documents: Node<'_>) -> Result<Vec<Slot>> {
-    let same: HashMap<Handle, Handle> = documents.entries().map(|(id, doc)| (id.handle(), doc.handle())).collect();
-    let mut by_text: Option<HashMap<String, Handle>> = None;
-    let mut slots = Vec::with_capacity(ids.len());
-    for id in ids {
-        let mut document = same.get(&id.handle()).copied();
-        if document.is_none() {
-            let texts = match &mut by_text {
-                Some(texts) => texts,
-                none => none.insert(texts_of(documents)?),
-            };
-            document = texts.get(&id_text(*id)?).copied();
+/// Documents by id. Positions and documents nearly always stand in one order and share their ids, so the next document
+/// is tried first; only where it is another one is a table made, and ids are read.
+struct Lookup<'p> {
+    documents: Node<'p>,
+    beside: Option<Entries<'p>>,
+    by_text: HashMap<String, Handle>,
+    /// Documents that a position has, once there is a table.
+    taken: Option<HashSet<Handle>>,
+}
+
+impl<'p> Lookup<'p> {
+    fn document(&mut self, id: Node<'p>) -> Result<Option<Handle>> {
+        if let Some(beside) = &mut self.beside {
+            let before = beside.clone();
+            match beside.next() {
+                Some((key, document)) if key == id => return Ok(Some(document.handle())),
+                _ => self.make_table(before)?,
+            }
         }
-        slots.push(Slot { id: id.handle(), document });
+        let text = id_text(id)?;
+        let Some(&document) = self.by_text.get(&text) else { return Ok(None) };
+        match self.taken.as_mut().is_none_or(|taken| taken.insert(document)) {
+            true => Ok(Some(document)),
+            false => {
+                let message = format!("two positions of the index have the document '{text}'");
+                Err(id.error(ErrorKind::Corrupt, "langchain/duplicate-id", message))
+            }
+        }
     }
-    Ok(slots)
-}
 
-fn texts_of(documents: Node<'_>) -> Result<HashMap<String, Handle>> {
-    documents.entries().map(|(id, document)| Ok((id_text(id)?, document.handle()))).collect()
+    fn make_table(&mut self, before: Entries<'p>) -> Result<()> {
+        let left = before.count();
+        let mut taken = HashSet::new();
+        let used = self.documents.len().saturating_sub(left);
+        for (place, (id, document)) in self.documents.entries().enumerate() {
+            self.by_text.insert(id_text(id)?, document.handle());
+            if place < used {
+                taken.insert(document.handle());
+            }
+        }
+        self.taken = Some(taken);
+        self.beside = None;
+        Ok(())
+    }
 }
 
 /// A docstore id as text: a `str`, or the number that some programs put there.
 pub(crate) fn id_text(id: Node<'_>) -> Result<String> {
-    if let Some(text) = id.text()? {
-        return Ok(text.string);
+    if let Some(text) = id.string(&mut Notes::default())? {
+        return Ok(text);
     }
     match id.integer()?.and_then(|number| number.decimal()) {
         Some(digits) => Ok(digits),

@@ -1,6 +1,6 @@
 /*! One value of a column as what it is meant to be: a text, an id, a vector. */
 
-use vecferry_pickle_format::{Element, Json, Kind, Node, Notes, Text, notes};
+use vecferry_pickle_format::{Element, Json, Kind, Node, Notes};
 use vecferry_sdk::{Error, ErrorKind, Result};
 
 use crate::sequence::Cell;
@@ -8,7 +8,7 @@ use crate::sequence::Cell;
 /// Vectors were given in 64 bits and became 32, which changed them.
 pub(crate) const ROUNDED: &str = "vector/rounded-to-32-bits";
 
-/// A longer text in one record is refused.
+/// Longer bytes that are a text are refused.
 const TEXT_BYTES: u64 = 64 << 20;
 
 impl<'p> Cell<'p> {
@@ -55,7 +55,10 @@ impl<'p> Cell<'p> {
         match self {
             Cell::Node(node) => text(*node, found),
             Cell::Element(Element::None) => Ok(None),
-            Cell::Element(Element::Text(text)) => Ok(Some(noted(text.clone(), found))),
+            Cell::Element(Element::Text(text)) => {
+                text.note(found);
+                Ok(Some(text.string.clone()))
+            }
             Cell::Element(Element::Bytes(bytes)) => match String::from_utf8(bytes.clone()) {
                 Ok(text) => Ok(Some(text)),
                 Err(_) => Err(Error::corrupt("pickle/shape", "bytes that should be a text are not valid UTF-8")),
@@ -74,16 +77,6 @@ impl<'p> Cell<'p> {
             Cell::Element(_) => Ok(None),
         }
     }
-}
-
-fn noted(text: Text, found: &mut Notes) -> String {
-    if text.surrogates > 0 {
-        found.add(notes::SURROGATE);
-    }
-    if text.guessed {
-        found.add(notes::LATIN1);
-    }
-    text.string
 }
 
 /// Whether it is a text, or bytes that may be one.
@@ -108,21 +101,10 @@ pub(crate) fn text(node: Node<'_>, found: &mut Notes) -> Result<Option<String>> 
     if node.is_none() {
         return Ok(None);
     }
-    let too_large = |bytes: u64| {
-        let message = format!("a text of {bytes} bytes in one record; at most {} MiB are read", TEXT_BYTES >> 20);
-        node.error(ErrorKind::Unsupported, "pickle/too-large", message)
-    };
-    if node.text_bytes()? > TEXT_BYTES {
-        return Err(too_large(node.text_bytes()?));
-    }
-    if let Some(text) = node.text()? {
-        return Ok(Some(noted(text, found)));
+    if let Some(text) = node.string(found)? {
+        return Ok(Some(text));
     }
     if let Some(blob) = node.blob()? {
-        let bytes = blob.len()?;
-        if bytes > TEXT_BYTES {
-            return Err(too_large(bytes));
-        }
         return match String::from_utf8(blob.read_all(TEXT_BYTES)?) {
             Ok(text) => Ok(Some(text)),
             Err(_) => {
@@ -132,7 +114,8 @@ pub(crate) fn text(node: Node<'_>, found: &mut Notes) -> Result<Option<String>> 
         };
     }
     if let Some(Element::Text(text)) = node.numpy_scalar()? {
-        return Ok(Some(noted(text, found)));
+        text.note(found);
+        return Ok(Some(text.string));
     }
     node.check_data()?;
     Err(node.error(

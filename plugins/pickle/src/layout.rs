@@ -278,7 +278,7 @@ impl Layout {
                         }
                         continue;
                     };
-                    audit_value(node, &column.reading, &mut audit, &json)?;
+                    audit_value(node, &column.reading, &mut audit, &json).map_err(|error| error.hint(SKIP))?;
                 }
             }
         }
@@ -303,6 +303,8 @@ impl Layout {
         }
     }
 }
+
+const SKIP: &str = "nothing was executed; --skip-unreadable moves the other records and sets these aside";
 
 fn audit_value<'p>(node: Node<'p>, reading: &Reading, audit: &mut Audit<'p>, json: &Json) -> Result<()> {
     let text = |node: Node<'p>| {

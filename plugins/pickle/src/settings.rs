@@ -12,11 +12,10 @@ pub(crate) const SCHEMA: &str = r#"{
       "type": "string",
       "description": "What the parts of each tuple are, in order: text, metadata, embedding, id, or any other word for more metadata. Example: id,text,metadata"
     },
-    "unreadable": {
-      "type": "string",
-      "enum": ["refuse", "skip"],
-      "default": "refuse",
-      "description": "What to do about records that hold values only Python code could make: refuse the store, or set those records aside"
+    "skip_unreadable": {
+      "type": "boolean",
+      "default": false,
+      "description": "Set records aside that hold values only Python code could make, instead of refusing the store"
     }
   }
 }"#;
@@ -43,11 +42,11 @@ impl Settings {
         };
         let columns =
             text("columns")?.map(|columns| columns.split(',').map(|word| words::column(word.trim())).collect());
-        let skip_unreadable = match text("unreadable")? {
-            None | Some("refuse") => false,
-            Some("skip") => true,
+        let skip_unreadable = match config.get("skip_unreadable") {
+            None | Some(serde_json::Value::Null) => false,
+            Some(serde_json::Value::Bool(flag)) => *flag,
             Some(other) => {
-                let message = format!("the setting 'unreadable' is 'refuse' or 'skip', not '{other}'");
+                let message = format!("the setting 'skip_unreadable' is true or false, not {other}");
                 return Err(Error::config("pickle/setting", message));
             }
         };

@@ -182,7 +182,7 @@ fn records_that_only_code_could_make_refuse_the_store_or_are_set_aside() {
     assert_eq!((error.code.as_str(), error.context("node")), ("pickle/opaque", Some("[1]['k']")), "{error}");
     assert!(error.message.contains("posix.system"), "{error}");
 
-    let config = json!({"unreadable": "skip"});
+    let config = json!({"skip_unreadable": true});
     let host = folder_host(folder.path());
     assert_eq!(PickleSource::discover(&host, &config).unwrap()[0].rows, Some(3));
     let split = PickleSource::plan(&host, &config, "data", 1).unwrap().remove(0);
@@ -201,9 +201,9 @@ fn tuples_that_cannot_be_told_apart_need_a_setting() {
     let error = discover(folder.path(), &json!({})).unwrap_err();
     assert_eq!((error.kind, error.code.as_str()), (ErrorKind::Config, "pickle/ambiguous"), "{error}");
     assert!(error.hint.unwrap().contains("--set columns="));
-    let found = read(&folder_host(folder.path()), &json!({"columns": "id,text"}), 10).unwrap();
+    let found = read::<PickleSource>(&folder_host(folder.path()), &json!({"columns": "id,text"}), 10).unwrap();
     assert_eq!(found[1], json!({"id": "a1", "text": "b1", "metadata": {}, "vector": null}));
-    let found = read(&folder_host(folder.path()), &json!({"columns": "text,source"}), 10).unwrap();
+    let found = read::<PickleSource>(&folder_host(folder.path()), &json!({"columns": "text,source"}), 10).unwrap();
     assert_eq!(found[1], json!({"id": "1", "text": "a1", "metadata": {"column_1": "b1"}, "vector": null}));
 }
 
@@ -293,6 +293,6 @@ fn cursors_and_splits_of_others_are_refused() {
     }
     let error = PickleSource::plan(&host, &json!({}), "other", 1).unwrap_err();
     assert_eq!(error.kind, ErrorKind::NotFound);
-    let error = discover(folder.path(), &json!({"unreadable": "maybe"})).unwrap_err();
+    let error = discover(folder.path(), &json!({"skip_unreadable": "maybe"})).unwrap_err();
     assert_eq!((error.kind, error.code.as_str()), (ErrorKind::Config, "pickle/setting"));
 }

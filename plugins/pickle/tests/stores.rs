@@ -20,9 +20,9 @@ fn generated_stores() {
         if case.ends_with("index_hnsw") {
             continue;
         }
-        let host = granted(&case);
+        let host = granted::<PickleSource>(&case);
         for rows in [1, 3, 1000] {
-            match read(&host, &json!({}), rows) {
+            match read::<PickleSource>(&host, &json!({}), rows) {
                 Ok(found) => compare(&case, &found),
                 Err(error) => panic!("{}: {error}", case.display()),
             }
@@ -40,10 +40,10 @@ fn stores_of_the_libraries() {
         "std_types_proto4",
     ] {
         let case = fixtures().join("pickle").join(name);
-        compare(&case, &read(&granted(&case), &json!({}), 2).unwrap());
+        compare(&case, &read::<PickleSource>(&granted::<PickleSource>(&case), &json!({}), 2).unwrap());
     }
     let case = fixtures().join("pickle/numpy_embeddings_proto5");
-    let found = read(&granted(&case), &json!({}), 4).unwrap();
+    let found = read::<PickleSource>(&granted::<PickleSource>(&case), &json!({}), 4).unwrap();
     let matrix = std::fs::read(case.join("expected.f32")).unwrap();
     let values: Vec<f32> = matrix.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
     for (row, (found, expected)) in found.iter().zip(values.chunks_exact(8)).enumerate() {
@@ -52,7 +52,7 @@ fn stores_of_the_libraries() {
     assert_eq!(found.len() * 8, values.len());
     // `expected.jsonl` of this case is empty: its six records are those of the texts and metadata beside it.
     let case = fixtures().join("pickle/list_of_tuples");
-    let found = read(&granted(&case), &json!({}), 4).unwrap();
+    let found = read::<PickleSource>(&granted::<PickleSource>(&case), &json!({}), 4).unwrap();
     let same = fixtures().join("pickle/list_text_metadata_proto5");
     compare(&same, &found);
 }
@@ -60,8 +60,8 @@ fn stores_of_the_libraries() {
 #[test]
 fn values_that_json_has_no_twin_for() {
     let case = fixtures().join("pickle/std_types_proto4");
-    let host = granted(&case);
-    let found = read(&host, &json!({}), 10).unwrap();
+    let host = granted::<PickleSource>(&case);
+    let found = read::<PickleSource>(&host, &json!({}), 10).unwrap();
     assert_eq!(
         found[0]["metadata"],
         json!({
@@ -100,7 +100,7 @@ fn texts_and_index_of_a_folder_of_several_stores() {
     assert_eq!((collections[0].rows, collections[0].dimension), (Some(156), Some(384)));
     assert!(collections[0].has_documents && collections[0].has_vectors);
     assert_eq!(collections[0].id_origin, IdOrigin::Position);
-    let found = read(&host, &json!({}), 50).unwrap();
+    let found = read::<PickleSource>(&host, &json!({}), 50).unwrap();
     assert_eq!(found.len(), 156);
     assert_eq!(found[0]["metadata"]["source"], "docs/manual_0.pdf");
     assert!(found[0]["text"].as_str().unwrap().starts_with("Section 0: how to configure"));
@@ -123,7 +123,7 @@ fn refusals_name_the_file_and_the_place() {
     ] {
         let case = fixtures().join(name);
         let started = std::time::Instant::now();
-        let error = PickleSource::discover(&granted(&case), &json!({})).unwrap_err();
+        let error = PickleSource::discover(&granted::<PickleSource>(&case), &json!({})).unwrap_err();
         assert_eq!((error.kind, error.code.as_str()), (kind, code), "{name}: {error}");
         assert!(error.to_string().contains(says), "{name}: {error}");
         assert!(started.elapsed().as_secs() < 5, "{name}");

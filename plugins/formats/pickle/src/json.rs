@@ -273,7 +273,7 @@ impl Json {
             return Ok(name.to_string());
         }
         if let Some(text) = key.text()? {
-            note_text(&text, notes);
+            text.note(notes);
             return Ok(text.string);
         }
         notes.add(notes::KEY);
@@ -412,18 +412,8 @@ fn string(out: &mut String, text: &str) {
     out.push('"');
 }
 
-/// Notes what happened to a text on the way.
-pub(crate) fn note_text(text: &Text, notes: &mut Notes) {
-    if text.surrogates > 0 {
-        notes.add(notes::SURROGATE);
-    }
-    if text.guessed {
-        notes.add(notes::LATIN1);
-    }
-}
-
 fn text(out: &mut String, text: &Text, notes: &mut Notes) {
-    note_text(text, notes);
+    text.note(notes);
     string(out, &text.string);
 }
 

@@ -12,6 +12,7 @@ use vecferry_sdk::{Error, ErrorKind, Result};
 use crate::arena::{NodeKind, SLOT_ARGS, SLOT_CALLABLE, SLOT_CONTENT, SLOT_STATE, Steps};
 use crate::blob::Blob;
 use crate::class::{Class, Known};
+use crate::notes::Notes;
 use crate::number::{self, Integer};
 use crate::pickle::{KEY_BYTES, Pickle};
 use crate::text::Text;
@@ -75,6 +76,9 @@ pub(crate) enum Shape<'p> {
     EmptyBytes,
     Object,
 }
+
+/// A longer text in one record is refused.
+const TEXT_BYTES: u64 = 64 << 20;
 
 impl<'p> Node<'p> {
     /// A handle to keep where the pickle cannot be borrowed.
@@ -236,6 +240,22 @@ impl<'p> Node<'p> {
             Tag::Text | Tag::Text8 => self.pickle.read(self.value.offset(), text::read).map(Some),
             _ => Ok(None),
         }
+    }
+
+    /// The text as a record's document or id, with what had to be done to it noted; `None` for anything else.
+    ///
+    /// # Errors
+    /// `pickle/too-large` (unsupported) for more than 64 MiB; `pickle/corrupt` when it is not valid UTF-8.
+    pub fn string(self, notes: &mut Notes) -> Result<Option<String>> {
+        let bytes = self.text_bytes()?;
+        if bytes > TEXT_BYTES {
+            let message = format!("a text of {bytes} bytes in one record; at most {} MiB are read", TEXT_BYTES >> 20);
+            return Err(self.error(ErrorKind::Unsupported, "pickle/too-large", message));
+        }
+        Ok(self.text()?.map(|text| {
+            text.note(notes);
+            text.string
+        }))
     }
 
     /// Bytes that a text takes in the file: tells before reading how much it is. 0 for anything else.

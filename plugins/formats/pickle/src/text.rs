@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use vecferry_sdk::{Error, Result};
 
 use crate::input::Input;
+use crate::notes::{self, Notes};
 use crate::span::{Encoding, Span, locate};
 
 /// A text of the pickle.
@@ -16,6 +17,18 @@ pub struct Text {
     pub surrogates: u32,
     /// A Python 2 string that is no UTF-8 and was taken as Latin-1.
     pub guessed: bool,
+}
+
+impl Text {
+    /// Notes what was done to it.
+    pub fn note(&self, notes: &mut Notes) {
+        if self.surrogates > 0 {
+            notes.add(notes::SURROGATE);
+        }
+        if self.guessed {
+            notes.add(notes::LATIN1);
+        }
+    }
 }
 
 /// Reads the text whose opcode stands at `offset`.

@@ -1,10 +1,9 @@
-/*! Stores of the fixtures, granted as the host does, read, and compared with what must come out. */
+/*! For the tests of sources over pickles: stores of the fixtures, granted as the host does, read, and compared with what must come out. */
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code, unreachable_pub)]
 
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use vecferry_plugin_pickle::PickleSource;
 use vecferry_sdk::testing::folder_host;
 use vecferry_sdk::{Config, Database, Entry, File, Host, HostPowers, Level, Output, Request, Response, SourcePlugin};
 
@@ -20,9 +19,9 @@ pub fn cases(group: &str) -> Vec<PathBuf> {
 }
 
 /// A host that grants the files of the folder's only store, as the real one does.
-pub fn granted(case: &Path) -> Host {
+pub fn granted<P: SourcePlugin>(case: &Path) -> Host {
     let host = folder_host(case);
-    let claims = PickleSource::detect(&host).unwrap();
+    let claims = P::detect(&host).unwrap();
     assert_eq!(claims.len(), 1, "{}: {claims:?}", case.display());
     restricted(case, &claims[0].files)
 }
@@ -64,15 +63,15 @@ impl HostPowers for Granted {
 }
 
 /// The records of the only collection, as `{id, text, metadata, vector}`; pages of `rows`, a new scan for every page.
-pub fn read(host: &Host, config: &Config, rows: u32) -> vecferry_sdk::Result<Vec<Value>> {
-    let collections = PickleSource::discover(host, config)?;
+pub fn read<P: SourcePlugin>(host: &Host, config: &Config, rows: u32) -> vecferry_sdk::Result<Vec<Value>> {
+    let collections = P::discover(host, config)?;
     assert_eq!(collections.len(), 1, "{collections:?}");
     let collection = &collections[0];
-    let splits = PickleSource::plan(host, config, &collection.name, 1)?;
+    let splits = P::plan(host, config, &collection.name, 1)?;
     let mut out = Vec::new();
     let mut cursor: Option<Vec<u8>> = None;
     loop {
-        let mut scan = PickleSource::open(host, config, &splits[0], cursor.as_deref())?;
+        let mut scan = P::open(host, config, &splits[0], cursor.as_deref())?;
         let Some(page) = scan.next(rows, 1 << 20)? else { break };
         page.rows.check()?;
         assert!(page.rows.len() <= rows as usize);
