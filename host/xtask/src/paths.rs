@@ -7,9 +7,9 @@ use crate::report::{Failure, Result};
 
 /// The repository's root.
 pub(crate) fn root() -> PathBuf {
-    // Two folders above this crate; cargo sets the variable for `cargo run`, so a moved checkout is found too.
-    let manifest = env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
-    manifest.ancestors().nth(2).map_or_else(|| PathBuf::from("."), Path::to_path_buf)
+    // Of the checkout this was built in: two folders above this crate. (The variable at run time is the caller's:
+    // tests run this program too.)
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).map_or_else(|| PathBuf::from("."), Path::to_path_buf)
 }
 
 /// Cargo's target folder for the host.

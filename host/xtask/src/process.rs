@@ -53,10 +53,25 @@ pub(crate) fn succeeds_within(command: &mut Command, limit: Duration) -> bool {
 }
 
 /// The cargo that runs this task, in the repository's root.
+///
+/// It does not get to see what `cargo xtask` says about the package xtask: some build scripts look at these variables,
+/// and would compile their C sources anew whenever cargo is started the other way.
 pub(crate) fn cargo<I: AsRef<OsStr>>(arguments: impl IntoIterator<Item = I>) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments).current_dir(paths::root());
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(describes_a_package) {
+            command.env_remove(name);
+        }
+    }
     command
+}
+
+/// Whether cargo sets this variable for the package that it runs.
+fn describes_a_package(variable: &str) -> bool {
+    const NAMES: &[&str] = &["CARGO_BIN_NAME", "CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE", "OUT_DIR"];
+    const PREFIXES: &[&str] = &["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_EXE_", "CARGO_CFG_", "CARGO_FEATURE_"];
+    NAMES.contains(&variable) || PREFIXES.iter().any(|prefix| variable.starts_with(prefix))
 }
 
 /// A command line for people.

@@ -30,3 +30,21 @@ fn a_program_that_hangs_is_ended() {
     assert!(succeeds_within(&mut shell("true"), Duration::from_secs(30)));
     assert!(!succeeds_within(&mut shell("false"), Duration::from_secs(30)));
 }
+
+#[test]
+fn what_cargo_says_of_this_package_is_not_passed_on() {
+    let cases = [
+        ("CARGO_PKG_NAME", true),
+        ("CARGO_MANIFEST_DIR", true),
+        ("OUT_DIR", true),
+        ("CARGO_HOME", false),
+        ("CARGO_TARGET_DIR", false),
+        ("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", false),
+        ("CARGO_ENCODED_RUSTFLAGS", false),
+        ("CARGO_NET_OFFLINE", false),
+        ("PATH", false),
+    ];
+    for (name, expected) in cases {
+        assert_eq!(describes_a_package(name), expected, "{name}");
+    }
+}
