@@ -148,10 +148,9 @@ impl Pair {
             has_documents: first.document.is_some(),
             has_vectors: true,
             id_origin: if first.id.is_some() { IdOrigin::Store } else { IdOrigin::Position },
-            lossy_vectors: false,
-            aside: None,
             fingerprint: self.fingerprint,
             details: vec![("values".into(), if self.matrix.is_double { "float64" } else { "float32" }.into())],
+            ..Collection::default()
         })
     }
 }
