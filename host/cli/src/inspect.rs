@@ -78,8 +78,6 @@ fn paragraph(store: &FoundStore, collections: &[Collection], bytes: u64) -> Stri
         .iter()
         .map(|collection| {
             let vectors = if collection.lossy_vectors { "lossy".to_owned() } else { yes(collection.has_vectors) };
-            let details: Vec<String> =
-                collection.details.iter().map(|(key, value)| format!("{key}: {value}")).collect();
             vec![
                 format!("  {}", collection.name),
                 collection.rows.map_or("?".to_owned(), render::count),
@@ -87,11 +85,16 @@ fn paragraph(store: &FoundStore, collections: &[Collection], bytes: u64) -> Stri
                 collection.metric.as_str().to_owned(),
                 yes(collection.has_documents),
                 vectors,
-                details.join("; "),
             ]
         })
         .collect();
-    let header = ["  collection", "rows", "dim", "metric", "documents", "vectors", "details"];
-    out.push_str(&render::table(&header, &rows));
+    out.push_str(&render::table(&["  collection", "rows", "dim", "metric", "documents", "vectors"], &rows));
+    for collection in collections {
+        let aside = collection.aside.iter().map(|why| format!("moved only with --only, since {why}"));
+        let details = collection.details.iter().map(|(key, value)| format!("{key}: {value}"));
+        for line in aside.chain(details) {
+            out.push_str(&format!("    {}: {line}\n", collection.name));
+        }
+    }
     out
 }
