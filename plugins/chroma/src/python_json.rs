@@ -64,3 +64,8 @@ fn escape(text: &str) -> (usize, bool) {
         (None, _) => (1 + text[1..].chars().next().map_or(0, char::len_utf8), true),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#[path = "python_json_tests.rs"]
+mod tests;

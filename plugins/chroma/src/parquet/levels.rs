@@ -101,3 +101,8 @@ fn varint(bytes: &mut impl Bytes) -> Result<u64> {
     }
     Err(bytes.wrong("a run's length has too many digits"))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#[path = "levels_tests.rs"]
+mod tests;

@@ -125,3 +125,8 @@ impl Snappy {
         Ok(value)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#[path = "snappy_tests.rs"]
+mod tests;

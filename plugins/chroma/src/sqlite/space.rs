@@ -104,3 +104,8 @@ pub(crate) fn resolve(sources: &Sources<'_>) -> Settings {
     }
     Settings { space: Space::named(&space_name), space_name, embedding_function, parameters }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#[path = "space_tests.rs"]
+mod tests;

@@ -68,7 +68,7 @@ pub(crate) fn pages(host: &Host, config: &Config, page_rows: u32, resume: bool) 
                 out.push((collection.name.clone(), page));
             }
         }
-        if let Some(promised) = collection.rows {
+        if let Some(promised) = collection.rows.filter(|_| config["skip_unreadable"].is_null()) {
             assert_eq!(rows as u64, promised, "rows of {}", collection.name);
         }
     }

@@ -8,6 +8,9 @@ const VERSION: i32 = 1;
 /// Bytes of `header.bin`.
 const HEADER_BYTES: u64 = 100;
 
+/// Where the graph's level and entry stand.
+const LEVEL_OFFSET: u64 = 52;
+
 /// A slot starts with its number of links (u16), a mark whether it was deleted (u8) and an unused byte.
 const SLOT_PREFIX: u64 = 4;
 
@@ -82,10 +85,11 @@ impl Header {
         let want = label_offset.value.saturating_add(LABEL_BYTES);
         check(&slot_bytes, slot_bytes.value == want, format!("it must be {want}"))?;
         if slots.value > 0 && (u64::from(entry) >= slots.value || max_level < 0) {
-            return Err(reader.corrupt(format!(
+            let message = format!(
                 "the graph is entered at slot {entry} on level {max_level}, but there are {} slots",
                 slots.value
-            )));
+            );
+            return Err(Error::corrupt("hnswlib/header", message).at("file", file.name()).at("offset", LEVEL_OFFSET));
         }
         let narrow =
             |field: &Field| u32::try_from(field.value).map_err(|_| field.wrong(file, "it is impossibly large"));

@@ -1,6 +1,6 @@
 /*! `data_level0.bin` and `length.bin`: labels and vectors, read in blocks. */
 
-use vecferry_sdk::{Error, File, Reader, Result};
+use vecferry_sdk::{Error, File, Result};
 
 use crate::{Header, Labels};
 
@@ -86,17 +86,19 @@ impl Index {
         if let Err(error) = self.check_complete() {
             labels.damage(self.header.slots - self.whole, || error);
         }
-        let slot_bytes = u64::from(self.header.slot_bytes);
-        let block = u32::try_from((BLOCK_BYTES / slot_bytes).max(1) * slot_bytes).unwrap_or(u32::MAX);
-        let mut reader = Reader::with_block(self.data.clone(), block);
-        let mut bytes = vec![0; self.header.slot_bytes as usize];
-        for slot in 0..self.whole {
-            reader.fill(&mut bytes)?;
-            match self.inspect(slot, &bytes) {
-                Ok(Slot { deleted: true, .. }) => labels.deleted += 1,
-                Ok(Slot { label, .. }) => labels.push(label, slot),
-                Err(error) => labels.damage(1, || error),
+        let slots_per_block = u32::try_from(BLOCK_BYTES / u64::from(self.header.slot_bytes)).unwrap_or(1).max(1);
+        let mut start = 0;
+        while start < self.whole {
+            let last = start.saturating_add(slots_per_block - 1).min(self.whole - 1);
+            let bytes = self.span(&self.data, start, last, self.header.slot_bytes)?;
+            for (slot, bytes) in (start..=last).zip(bytes.chunks_exact(self.header.slot_bytes as usize)) {
+                match self.inspect(slot, bytes) {
+                    Ok(Slot { deleted: true, .. }) => labels.deleted += 1,
+                    Ok(Slot { label, .. }) => labels.push(label, slot),
+                    Err(error) => labels.damage(1, || error),
+                }
             }
+            start = last + 1;
         }
         labels.settle(|label, slot| self.wrong(slot, &format!("label {label} occurs in several slots")));
         Ok(labels)
@@ -146,7 +148,7 @@ impl Index {
         }
         let slot_bytes = self.header.slot_bytes as usize;
         let width = self.header.dimension as usize;
-        let data = self.span(&self.data, start, last, slot_bytes)?;
+        let data = self.span(&self.data, start, last, self.header.slot_bytes)?;
         let lengths = self.lengths.as_ref().map(|file| self.span(file, start, last, 4)).transpose()?;
         for &at in group {
             let Wanted { slot, label } = wanted[at];
@@ -172,10 +174,13 @@ impl Index {
     }
 
     /// The bytes of slots `start..=last` in a file with `each` bytes per slot.
-    fn span(&self, file: &File, start: u32, last: u32, each: usize) -> Result<Vec<u8>> {
-        let mut reader = Reader::with_block(file.clone(), u32::try_from(BLOCK_BYTES).unwrap_or(u32::MAX));
-        reader.seek(u64::from(start) * each as u64);
-        reader.bytes(u64::from(last - start + 1) * each as u64)
+    fn span(&self, file: &File, start: u32, last: u32, each: u32) -> Result<Vec<u8>> {
+        let (offset, len) = (u64::from(start) * u64::from(each), u64::from(last - start + 1) * u64::from(each));
+        let bytes = file.read_at(offset, u32::try_from(len).unwrap_or(u32::MAX))?;
+        if bytes.len() as u64 != len {
+            return Err(self.wrong(start, "the file became shorter while it was read").at("file", file.name()));
+        }
+        Ok(bytes)
     }
 
     fn inspect(&self, slot: u32, bytes: &[u8]) -> Result<Slot> {
