@@ -2,18 +2,20 @@
 
 use std::rc::Rc;
 
-use vecferry_sdk::{File, Reader, Result};
+use vecferry_sdk::{File, Result};
 
-use crate::info::{Fidelity, Info};
-use crate::node::{Kind, Node};
-use crate::parse;
+use crate::fidelity::{details, fidelity};
+use crate::header::metric_name;
+use crate::info::Info;
+use crate::node::Node;
+use crate::parse::Parser;
 use crate::scan::VectorScan;
 
-/// An index whose structure was read and checked against the file's size.
+/// An index whose structure was read and checked against the file's size. Cheap to clone.
 #[derive(Clone)]
 pub struct Index {
     root: Rc<Node>,
-    info: Info,
+    info: Rc<Info>,
 }
 
 impl Index {
@@ -22,22 +24,27 @@ impl Index {
     ///
     /// # Errors
     /// `corrupt` (with file and offset) for damage or something that is no index; `unsupported` for a type whose
-    /// vectors cannot be decoded here.
+    /// vectors cannot be decoded here, named; what `sibling` says.
     pub fn open(file: File, sibling: &dyn Fn(&str) -> Result<File>) -> Result<Index> {
-        let _ = sibling;
-        let root = parse::index(&mut Reader::with_block(file, 64 * 1024), 0)?;
+        let name = file.name().to_owned();
+        let mut parser = Parser::new(file, sibling);
+        let root = parser.inner()?;
+        let fidelity = fidelity(&root).map_err(|error| error.at("file", &name))?;
+        let mut details = details(&root);
+        let metric = metric_name(root.header.metric).unwrap_or("unknown");
+        details.push(("faiss metric".to_owned(), metric.to_owned()));
         let info = Info {
             fourcc: root.fourcc.to_string(),
             class: root.class.to_owned(),
             dimension: u32::try_from(root.header.dimension).unwrap_or(u32::MAX),
-            rows: root.header.rows,
+            rows: root.rows,
             metric: root.header.contract_metric(),
-            metric_name: root.header.metric_name().to_owned(),
-            fidelity: Fidelity::Exact,
-            own_ids: matches!(root.kind, Kind::IdMap { .. }),
-            details: Vec::new(),
+            metric_name: metric.to_owned(),
+            fidelity,
+            own_ids: root.own_ids(),
+            details,
         };
-        Ok(Index { root: Rc::new(root), info })
+        Ok(Index { root: Rc::new(root), info: Rc::new(info) })
     }
 
     /// What it says about itself.
@@ -48,7 +55,7 @@ impl Index {
     /// Its records from the first on.
     ///
     /// # Errors
-    /// `corrupt` when the parts contradict each other.
+    /// `corrupt` when parts contradict each other; `unsupported` when a part is too large for memory.
     pub fn vectors(&self) -> Result<VectorScan> {
         VectorScan::new(&self.root)
     }
