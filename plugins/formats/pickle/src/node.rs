@@ -112,8 +112,14 @@ impl<'p> Node<'p> {
     fn object_shape(self) -> Shape<'p> {
         let Some(known) = self.known() else { return Shape::Object };
         let arg = |n: usize| self.args().nth(n);
-        // A built-in's own content came after it was made, or it was made of its first argument.
-        let content = || self.content().or(arg(0)).and_then(as_container);
+        // A built-in's content came after it was made, or it was made of an argument. One that is no container is
+        // no data either.
+        let sequence = |kind: Kind, arg: Option<Node<'p>>| match (self.content(), arg) {
+            (None, None) => Shape::Sequence(kind, None),
+            (None, Some(arg)) if arg.value == Value::EMPTY_TUPLE => Shape::Sequence(kind, None),
+            (None, Some(arg)) => as_container(arg).map_or(Shape::Object, |arg| Shape::Sequence(kind, Some(arg))),
+            (Some(content), _) => as_container(content).map_or(Shape::Object, |c| Shape::Sequence(kind, Some(c))),
+        };
         match known {
             Known::ByteString => match arg(0) {
                 None => Shape::EmptyBytes,
@@ -125,11 +131,11 @@ impl<'p> Node<'p> {
                 Some(text) if text.value.tag() == Tag::Text => Shape::Latin1(text),
                 _ => Shape::Object,
             },
-            Known::Set => Shape::Sequence(Kind::Set, content()),
-            Known::List => Shape::Sequence(Kind::List, content()),
+            Known::Set => sequence(Kind::Set, arg(0)),
+            Known::List => sequence(Kind::List, arg(0)),
             // Protocols 0 to 2: the type code, then a list of numbers.
-            Known::Array => Shape::Sequence(Kind::List, arg(1).and_then(as_container)),
-            Known::Tuple => Shape::Sequence(Kind::Tuple, arg(0).and_then(as_container)),
+            Known::Array => sequence(Kind::List, arg(1)),
+            Known::Tuple => sequence(Kind::Tuple, arg(0)),
             Known::DefaultDict => Shape::Dict(self.content()),
             Known::Dict => match (self.content(), arg(0)) {
                 (Some(content), _) => Shape::Dict(Some(content)),
