@@ -6,7 +6,6 @@ one atomic rename, once its bytes and then the folder's entry are on disk.
 */
 
 use std::fs::{self, File, Permissions};
-use std::io::Write;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -88,7 +87,10 @@ impl Output {
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         let name = &self.name;
         match &mut self.state {
-            State::Writing(file) => file.write_all(bytes).map_err(|e| fault("write", name, &e))?,
+            // At the counted end, not at the file's: a write that failed half-way leaves bytes that do not count.
+            State::Writing(file) => {
+                file.as_file().write_all_at(bytes, self.written).map_err(|e| fault("write", name, &e))?;
+            }
             State::Committed(_) => return Err(self.over()),
         }
         self.written += bytes.len() as u64;
@@ -124,7 +126,11 @@ impl Output {
     /// # Errors
     /// As [`Output::write`]; what stood under the name before then stands there still.
     pub fn commit(&mut self) -> Result<()> {
-        self.file().sync_all().map_err(|e| fault("write", &self.name, &e))?;
+        if matches!(self.state, State::Committed(_)) {
+            return Err(self.over());
+        }
+        let whole = self.file().set_len(self.written).and_then(|()| self.file().sync_all());
+        whole.map_err(|e| fault("write", &self.name, &e))?;
         let handle = self.file().try_clone().map_err(|e| fault("write", &self.name, &e))?;
         match std::mem::replace(&mut self.state, State::Committed(handle)) {
             State::Writing(file) => {
