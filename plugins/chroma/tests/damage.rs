@@ -298,11 +298,34 @@ fn a_record_that_only_the_log_has_is_left_out_as_the_library_does_and_said() {
 }
 
 #[test]
-fn damaged_pages_of_sqlite_are_refused_and_salvaged() {
+fn damaged_pages_of_sqlite_are_refused() {
     let copy = copy_of(&fixtures().join("chroma_corrupt/sqlite_damaged_pages/store"));
     let refused = read(&copy, &Config::Null).unwrap_err();
     assert_eq!(refused.kind, ErrorKind::Corrupt, "{refused}");
     assert_eq!(refused.context("file"), Some("chroma.sqlite3"));
+}
+
+/// One page at a time is overwritten in a database of 214: with the flag nearly everything is still read, and read right.
+#[test]
+fn one_damaged_page_costs_few_records() {
+    let case = fixtures().join("chroma_0_5_23/persisted_hnsw_1237");
+    let truth = expected(&case);
+    let intact = fs::read(case.join("store/chroma.sqlite3")).unwrap();
+    let copy = copy_of(&case.join("store"));
+    let mut salvaged = 0;
+    for page in (30..intact.len() / 4096).step_by(13) {
+        let mut bytes = intact.clone();
+        noise(&mut bytes[page * 4096..(page + 1) * 4096]);
+        fs::write(copy.path().join("chroma.sqlite3"), bytes).unwrap();
+        let Ok(pages) = read(&copy, &json!({"skip_unreadable": true})) else { continue };
+        let (whole, unreadable) = whole_and_unreadable(pages);
+        for (key, record) in &whole {
+            assert_eq!(Some(record), truth.get(key), "page {page}");
+        }
+        assert!(whole.len() > 1000, "page {page}: {} of 1237, {} reported", whole.len(), unreadable.len());
+        salvaged += 1;
+    }
+    assert!(salvaged >= 10, "{salvaged}");
 }
 
 #[test]

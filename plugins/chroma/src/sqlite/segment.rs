@@ -30,6 +30,9 @@ pub(crate) struct VectorSegment {
     pub(crate) problem: Option<Error>,
 }
 
+/// Memory for the graph of `index_metadata.pickle`, half of what a guest has: ten million ids take it.
+const PICKLE_BYTES: u64 = 512 << 20;
+
 /// Below every sequence number: `min_seqid` in `chromadb/db/mixins/embeddings_queue.py`.
 const BEFORE_ALL: i64 = -1;
 
@@ -138,7 +141,8 @@ struct Ids {
 }
 
 fn read_ids(files: &SegmentFiles<'_>) -> Result<Ids> {
-    let pickle = Pickle::load(files.open("index_metadata.pickle")?, &Limits::default())?;
+    let limits = Limits { memory: PICKLE_BYTES, ..Limits::default() };
+    let pickle = Pickle::load(files.open("index_metadata.pickle")?, &limits)?;
     let root = pickle.root();
     let wrong = |node: Node<'_>, message: String| node.error(ErrorKind::Corrupt, "chroma/index-metadata", message);
     let field = |name: &str| match root.kind() {

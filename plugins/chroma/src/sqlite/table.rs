@@ -28,10 +28,15 @@ impl Tables {
     /// The columns of a table; empty when there is no such table. Chroma's versions differ in both.
     pub(crate) fn columns(&self, table: &str) -> Result<Vec<String>> {
         let name = [Value::Text(table.to_owned())];
-        match self.first("SELECT name FROM sqlite_master WHERE type = 'table' AND name = ?1", &name)? {
-            Some(_) => Ok(self.database.query(&format!("SELECT * FROM {table} LIMIT 0"), &[])?.columns()),
-            None => Ok(Vec::new()),
+        let mut columns = Vec::new();
+        if self.exists("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?1", &name)? {
+            // As rows, not as the names of a query's columns: a damaged schema's names may be no text.
+            self.each("SELECT name FROM pragma_table_info(?1)", &name, |mut row| {
+                columns.extend(row.optional_text(0));
+                Ok(())
+            })?;
         }
+        Ok(columns)
     }
 
     /// Calls `each` for every row.
