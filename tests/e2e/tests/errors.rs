@@ -34,7 +34,7 @@ const CASES: &[(&str, &[&str], i32, &str, &str)] = &[
         "mixed dimensions",
         &["migrate", "{store}", "--to", "jsonl:o", "--namespace", "n", "--embed", "reuse"],
         2,
-        "512",
+        "differ in",
         "--only",
     ),
 ];
