@@ -40,6 +40,7 @@ pub(crate) fn run(arguments: &MigrateArguments, plugins: &PluginArguments) -> Re
     let embed = Embed::parse(&arguments.embed, vecferry_embed::DEFAULT_MODEL);
     let plan = plan::decide(&stores, arguments, &embed, model::dimension)?;
     announce(&plan, &stores, arguments);
+    destination.announce_replacement();
     if !confirmed(arguments)? {
         return Ok(Exit::Interrupted);
     }
@@ -85,6 +86,14 @@ impl Destination {
         let plugin = registry.sink(scheme)?;
         let path = (!location.contains("://")).then(|| PathBuf::from(location));
         Ok(Destination { plugin, location: location.to_owned(), path })
+    }
+
+    /// A sink that makes files puts them in place of what is there.
+    fn announce_replacement(&self) {
+        let makes_files = self.plugin.spec().capabilities.contains(&Capability::SinkFiles);
+        if let Some(path) = self.path.as_ref().filter(|path| makes_files && path.exists()) {
+            render::note(&format!("{} is there already and will be replaced", path.display()));
+        }
     }
 
     /// A migration never changes its source: a destination inside the source's folder is refused.

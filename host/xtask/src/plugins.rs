@@ -32,7 +32,6 @@ pub(crate) const BUNDLED: &[Bundled] = &[
     wasm("pickle"),
     wasm("faiss"),
     wasm("langchain"),
-    wasm("llamaindex"),
     wasm("chroma"),
     wasm("jsonl"),
     native("sqlite"),
