@@ -31,9 +31,6 @@ fn stores_of_more_generations() {
     let cases = cases("langchain_stores");
     assert!(cases.len() > 40);
     for case in cases {
-        if case.to_string_lossy().ends_with("hnsw") || case.to_string_lossy().ends_with("ivf") {
-            continue;
-        }
         let host = granted::<LangchainSource>(&case);
         let mut found = match read::<LangchainSource>(&host, &json!({}), 5) {
             Ok(found) => found,

@@ -278,7 +278,7 @@ impl Layout {
                         }
                         continue;
                     };
-                    audit_value(node, &column.reading, &mut audit, &json).map_err(|error| error.hint(SKIP))?;
+                    audit_value(node, &column.reading, &mut audit, &json).map_err(of_one_record)?;
                 }
             }
         }
@@ -305,6 +305,14 @@ impl Layout {
 }
 
 const SKIP: &str = "nothing was executed; --skip-unreadable moves the other records and sets these aside";
+
+/// What to do about an error that concerns one record, not the whole pickle.
+fn of_one_record(error: Error) -> Error {
+    match error.context("node") {
+        Some(node) if node.starts_with(['[', '{', '.']) => error.hint(SKIP),
+        _ => error,
+    }
+}
 
 fn audit_value<'p>(node: Node<'p>, reading: &Reading, audit: &mut Audit<'p>, json: &Json) -> Result<()> {
     let text = |node: Node<'p>| {

@@ -17,9 +17,6 @@ fn generated_stores() {
     let cases = cases("pickle_stores");
     assert!(cases.len() > 70);
     for case in cases {
-        if case.ends_with("index_hnsw") {
-            continue;
-        }
         let host = granted::<PickleSource>(&case);
         for rows in [1, 3, 1000] {
             match read::<PickleSource>(&host, &json!({}), rows) {

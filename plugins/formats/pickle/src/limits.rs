@@ -22,8 +22,9 @@ impl Limits {
 }
 
 impl Default for Limits {
-    /// 1 GiB of memory, 96 levels (readers of JSON commonly stop at 128), 16 MiB for one value.
+    /// 640 MiB of memory (a guest may use 1 GiB in all), 96 levels (readers of JSON commonly stop at 128), 16 MiB for
+    /// one value.
     fn default() -> Self {
-        Limits { memory: 1 << 30, depth: 96, expanded: 16 << 20 }
+        Limits { memory: 640 << 20, depth: 96, expanded: 16 << 20 }
     }
 }
