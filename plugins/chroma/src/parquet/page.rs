@@ -71,13 +71,16 @@ impl Pages {
     /// # Errors
     /// `unsupported` for compressions that Chroma's files do not have.
     pub(super) fn open(&self, header: &PageHeader) -> Result<PageBytes> {
-        let mut reader = Reader::with_block(self.reader.file().clone(), BLOCK_BYTES);
-        reader.seek(header.start);
+        let file = self.reader.file().clone();
         let end = header.start + header.compressed;
         match self.codec {
-            0 if header.compressed != header.uncompressed => Err(reader.corrupt("a page has two different sizes")),
-            0 => Ok(PageBytes::Plain { reader, end }),
-            1 => Ok(PageBytes::Snappy(Box::new(Snappy::new(reader, end, header.uncompressed)?))),
+            0 if header.compressed != header.uncompressed => Err(self.reader.corrupt("a page has two different sizes")),
+            0 => {
+                let mut reader = Reader::with_block(file, BLOCK_BYTES);
+                reader.seek(header.start);
+                Ok(PageBytes::Plain { reader, end })
+            }
+            1 => Ok(PageBytes::Snappy(Box::new(Snappy::new(file, header.start, end, header.uncompressed)?))),
             other => Err(self.unsupported(format!("compression {other}"))),
         }
     }

@@ -1,13 +1,12 @@
 //! Against the `snap` crate, and against streams that are wrong.
 
+use vecferry_sdk::Result;
 use vecferry_sdk::testing::MemoryFile;
-use vecferry_sdk::{Reader, Result};
 
 use super::Snappy;
 
 fn decompress(bytes: &[u8], promised: u64, pieces: usize) -> Result<Vec<u8>> {
-    let reader = Reader::with_block(MemoryFile::file("page", bytes), 37);
-    let mut stream = Snappy::new(reader, bytes.len() as u64, promised)?;
+    let mut stream = Snappy::new(MemoryFile::file("page", bytes), 0, bytes.len() as u64, promised)?;
     let mut out = Vec::new();
     loop {
         let piece = stream.take(pieces)?;
