@@ -265,6 +265,11 @@ impl ShapeReader<'_> {
             match (role, part) {
                 (Some(role), Part::Values(values)) if !shape.has(role) => inner.add(&mut shape, values, Some(role))?,
                 (Some(Role::Vectors), Part::Matrix(matrix)) if shape.matrix.is_none() => shape.matrix = Some(matrix),
+                (Some(_), Part::Other) => {
+                    // A column by its name, and by its value no data.
+                    value.check_data()?;
+                    other.push((name, value, Part::Other));
+                }
                 (_, part) => other.push((name, value, part)),
             }
         }

@@ -248,6 +248,7 @@ fn what_is_none_of_the_shapes_is_refused_with_the_shapes() {
         ("a text then a call", list(&[text("x"), call()]), "pickle/opaque", "[1]"),
         ("a name", b"cos\nsystem\n".to_vec(), "pickle/opaque", "(the whole value)"),
         ("a call of a call", [b"cbuiltins\ngetattr\n)R)R".to_vec()].concat(), "pickle/opaque", "(the whole value)"),
+        ("a column of calls", dict(&[("texts", texts(2)), ("embeddings", call())]), "pickle/opaque", "['embeddings']"),
         ("a text then a number", list(&[text("x"), b"K\x01".to_vec()]), "pickle/shape", "[1]"),
     ] {
         let folder = store(&[("data.pkl", pickle(&body))]);
@@ -271,6 +272,34 @@ fn files_that_are_no_pickles_say_what_they_are() {
         let error = discover(folder.path(), &json!({})).unwrap_err();
         assert_eq!(error.kind, ErrorKind::Corrupt, "{error}");
         assert!(error.message.contains(says), "{error}");
+    }
+}
+
+#[test]
+fn a_list_of_langchain_documents() {
+    let document = |text_: &str, id: &[u8]| {
+        let attributes = [
+            text("page_content"),
+            text(text_),
+            text("metadata"),
+            dict(&[("source", text("s"))]),
+            text("id"),
+            id.to_vec(),
+        ];
+        // Pydantic keeps the attributes in the state's `__dict__`.
+        let state = [b"}".to_vec(), text("__dict__"), b"}(".to_vec(), attributes.concat(), b"us".to_vec()].concat();
+        [b"clangchain_core.documents.base\nDocument\n)\x81".to_vec(), state, b"b".to_vec()].concat()
+    };
+    for (name, ids, expected) in
+        [("without ids", [b"N".to_vec(), b"N".to_vec()], ["0", "1"]), ("with ids", [text("x"), text("y")], ["x", "y"])]
+    {
+        let documents = [document("a", &ids[0]), document("b", &ids[1])];
+        let folder = store(&[("docs.pkl", pickle(&list(&documents)))]);
+        let found = read::<PickleSource>(&folder_host(folder.path()), &json!({}), 10).unwrap();
+        for (row, text) in ["a", "b"].iter().enumerate() {
+            let record = json!({"id": expected[row], "text": text, "metadata": {"source": "s"}, "vector": null});
+            assert_eq!(found[row], record, "{name}");
+        }
     }
 }
 

@@ -32,6 +32,7 @@ mod calendar;
 mod class;
 mod document;
 mod dtype;
+mod fetched;
 mod head;
 mod input;
 mod json;

@@ -16,7 +16,7 @@ use crate::limits::Limits;
 use crate::memo::Memo;
 use crate::opcode as op;
 use crate::value::{Tag, Value};
-use crate::{number, text};
+use crate::{fetched, number, text};
 
 /// What a pickle gave.
 pub(crate) struct Built {
@@ -59,13 +59,14 @@ struct Machine {
 
 /// Runs the pickle at the file's start.
 pub(crate) fn run(file: File, limits: &Limits) -> Result<Built> {
+    let numbers = if file.size() >= limits.two_passes_from { fetched::numbers(&file) } else { None };
     let mut machine = Machine {
         input: Input::new(file.clone(), BLOCK),
         aside: Input::new(file, 4096),
         arena: Arena::new(),
         stack: Vec::new(),
         marks: Vec::new(),
-        memo: Memo::new(),
+        memo: numbers.map_or_else(Memo::new, Memo::of_fetched),
         names: HashMap::new(),
         limits: *limits,
         protocol: 0,
@@ -418,8 +419,8 @@ impl Machine {
                 self.memo.put(number, self.top()?);
             }
             op::MEMOIZE => {
-                let number = self.memo.len();
-                self.memo.put(number, self.top()?);
+                let value = self.top()?;
+                self.memo.memoize(value);
             }
 
             op::PERSID => {

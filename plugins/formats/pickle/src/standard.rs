@@ -244,8 +244,18 @@ impl<'p> Node<'p> {
             Some(callable) if callable.kind() == Kind::Object => "the result of a call of a call".to_owned(),
             _ => self.describe(),
         };
+        let package = self.class().and_then(|class| class.module.split('.').next());
+        let hint = match package {
+            Some("pandas") => {
+                "nothing was executed; in Python, df.to_dict('records') gives a list that can be pickled and read"
+            }
+            Some("torch") => {
+                "nothing was executed; in Python, tensor.cpu().numpy() gives an array that can be pickled and read"
+            }
+            _ => "nothing was executed; write the store again with plain values (texts, numbers, lists, dicts)",
+        };
         self.error(ErrorKind::Unsupported, "pickle/opaque", format!("a value that only Python code could make: {what}"))
-            .hint("nothing was executed; write the store again with plain values (texts, numbers, lists, dicts)")
+            .hint(hint)
     }
 }
 

@@ -12,12 +12,19 @@ use vecferry_pickle_format::{Audit, Json, Kind, Limits, Node, Notes, Pickle, not
 use vecferry_sdk::testing::MemoryFile;
 
 /// Small enough that a budget is met while a test runs.
-const LIMITS: Limits = Limits { memory: 8 << 20, depth: 40, expanded: 1 << 20 };
+const LIMITS: Limits = Limits { memory: 8 << 20, depth: 40, expanded: 1 << 20, two_passes_from: u64::MAX };
 
 /// Loads bytes and asks everything of what they give. Nothing is expected but that it ends.
 fn survive(bytes: Vec<u8>) {
     let size = bytes.len() as u64;
-    let Ok(pickle) = Pickle::load(MemoryFile::file("fuzzed", bytes), &LIMITS) else { return };
+    let file = MemoryFile::file("fuzzed", bytes);
+    // What a first pass learns changes nothing but the memory that is taken.
+    let loaded = Pickle::load(file.clone(), &LIMITS);
+    let again = Pickle::load(file, &Limits { two_passes_from: 0, ..LIMITS });
+    assert_eq!(loaded.as_ref().err(), again.as_ref().err());
+    let Ok(pickle) = loaded else { return };
+    let brief = |pickle: &Pickle| Json::new(&LIMITS, size).value(pickle.root(), &mut Notes::default());
+    assert_eq!(brief(&pickle), brief(&again.unwrap()));
     // A node is 16 bytes, a value 8, and an opcode of one byte makes at most an object of four.
     assert!(pickle.memory() <= (size + 64) * 160, "{} bytes of memory for {size}", pickle.memory());
     let root = pickle.root();

@@ -26,12 +26,11 @@ fn same(found: &Value, expected: &Value) -> bool {
     }
 }
 
-fn check(version: &str, protocol: u32) -> usize {
+fn check(version: &str, protocol: u32, limits: Limits) -> usize {
     let read = |name: &str| std::fs::read(folder().join(version).join(name)).unwrap();
     let expected: Value = serde_json::from_slice(&read("expected.json")).unwrap();
     let name = format!("values_p{protocol}.pkl");
     let bytes = read(&name);
-    let limits = Limits::default();
     let size = bytes.len() as u64;
     let pickle = Pickle::load(MemoryFile::file(&name, bytes), &limits).unwrap();
     assert_eq!(pickle.trailing_bytes(), 0);
@@ -62,7 +61,8 @@ fn check(version: &str, protocol: u32) -> usize {
 fn every_value_in_every_protocol() {
     for (version, highest) in [("py27", 2), ("py36", 4), ("py311_numpy1", 5), ("py311", 5), ("py313", 5)] {
         for protocol in 0..=highest {
-            assert!(check(version, protocol) > 100);
+            assert!(check(version, protocol, Limits::default()) > 100);
+            assert!(check(version, protocol, Limits { two_passes_from: 0, ..Limits::default() }) > 100);
         }
     }
 }
