@@ -48,6 +48,14 @@ pub(crate) struct PluginArguments {
     /// Let plugins that were not bundled send requests to this host (HOST or HOST:PORT)
     #[arg(long = "allow-host", value_name = "HOST", global = true)]
     pub(crate) hosts: Vec<String>,
+    /// Seconds that a WebAssembly plugin may compute in one call
+    #[arg(long, value_name = "SECONDS", global = true, env = "VECFERRY_PLUGIN_SECONDS", default_value_t = 120,
+          value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) plugin_seconds: u64,
+    /// MiB of memory that a WebAssembly plugin may use, at most 4096
+    #[arg(long, value_name = "MIB", global = true, env = "VECFERRY_PLUGIN_MEMORY", default_value_t = 1024,
+          value_parser = clap::value_parser!(u64).range(16..=4096))]
+    pub(crate) plugin_memory: u64,
 }
 
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@ was given.
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use vecferry_core::engine::Cancel;
@@ -113,7 +114,12 @@ struct Loader {
 
 impl Loader {
     fn new(arguments: &PluginArguments) -> Result<Loader> {
-        let options = vecferry_wasm::Options { cache_dir: Some(paths::cache().join("compiled")), ..Default::default() };
+        let options = vecferry_wasm::Options {
+            cache_dir: Some(paths::cache().join("compiled")),
+            memory_bytes: usize::try_from(arguments.plugin_memory << 20).unwrap_or(usize::MAX),
+            call_deadline: Duration::from_secs(arguments.plugin_seconds),
+            ..Default::default()
+        };
         let allowed = arguments.native.iter().map(|digest| digest.to_ascii_lowercase()).collect();
         Ok(Loader { wasm: vecferry_wasm::Runtime::new(options)?, allowed })
     }

@@ -14,14 +14,14 @@ pub(crate) fn fault(error: &wasmtime::Error, state: &State) -> Error {
     let the_plugins = "this is a fault of the plugin; its author will want to know this message and the input";
     if let Some(deadline) = error.downcast_ref::<Deadline>() {
         return Error::internal("plugin/deadline", format!("{deadline} and was stopped"))
-            .hint("a damaged store can make a plugin search for long; otherwise this is a fault of the plugin");
+            .hint("a very large store can take so long: --plugin-seconds N raises the limit; otherwise store or plugin are at fault");
     }
     if let Some(message) = &state.last_words {
         return Error::internal("plugin/trap", format!("panicked: {message}")).hint(the_plugins);
     }
     if let Some(cap) = state.budget.refused() {
         return Error::internal("plugin/memory", format!("needed more memory than the {} MiB it may use", cap >> 20))
-            .hint("a damaged store can make a plugin ask for much; otherwise this is a fault of the plugin");
+            .hint("a very large store can need so much: --plugin-memory MIB raises the limit; otherwise store or plugin are at fault");
     }
     if error.root_cause().to_string().contains(TRANSFER) {
         let message = format!("moved more than {} MiB to the host in one call", MAX_TRANSFER_BYTES >> 20);
