@@ -74,7 +74,7 @@ fn peers_python() -> Result<PathBuf> {
         return Ok(python);
     }
     packages::ensure_venv()?;
-    report::step("bench", format!("installing {wanted} into {} (about 1 GB)", environment.display()));
+    report::step("bench", format!("installing {wanted} into {} (700 MB)", environment.display()));
     process::run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment))?;
     process::run(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(PEERS))?;
     fs::write(&installed, wanted).context(|| format!("cannot write {}", installed.display()))?;
