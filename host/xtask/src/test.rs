@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use crate::report::{self, Result};
-use crate::{build, demo, paths, process, runtime};
+use crate::{build, demo, packages, paths, process, runtime};
 
 /// Runs all checks; the first that fails ends it.
 pub(crate) fn run() -> Result<()> {
@@ -16,6 +16,8 @@ pub(crate) fn run() -> Result<()> {
     timed("formatting", || process::run(&mut process::cargo(["fmt", "--all", "--check"])))?;
     timed("build", build::all_and_test_plugins)?;
     timed("embedding model", runtime::ensure_model)?;
+    // Tests fetch packages of their own making, from a folder.
+    packages::ensure_pip()?;
     // In the release profile, so that what build scripts compile (SQLite) is compiled once.
     timed("lints", || {
         let words = ["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"];
