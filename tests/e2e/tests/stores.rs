@@ -233,8 +233,8 @@ fn same_record(case: &Case, want: &Value, row: &Value, matrix: Option<&[Vec<f32>
     if vector.len() != expected.len() {
         return Err(format!("a vector of {} values, expected {}", vector.len(), expected.len()));
     }
-    let far = |(a, b): (&f32, &f32)| a.is_finite() && !((a - b).abs() <= tolerance * a.abs().max(1.0));
-    match expected.iter().zip(&vector).position(far) {
+    let near = |(a, b): (&f32, &f32)| !a.is_finite() || (a - b).abs() <= tolerance * a.abs().max(1.0);
+    match expected.iter().zip(&vector).position(|pair| !near(pair)) {
         Some(at) => Err(format!("vector[{at}] is {}, expected {}", vector[at], expected[at])),
         None => Ok(()),
     }
