@@ -26,7 +26,7 @@ const DEFAULT_DATABASE: &str = "default_database";
 pub(crate) struct Features {
     /// "0.4", "0.5 or 0.6", "1.x": by the tables, which an upgrade brings up to date.
     pub(crate) generation: &'static str,
-    /// `embedding_metadata.bool_value`, since 0.4.5.
+    /// `embedding_metadata.bool_value`, which the first releases of 0.4 lack.
     pub(crate) booleans: bool,
     /// `embedding_metadata_array` holds something (1.5 and later).
     pub(crate) arrays: bool,
