@@ -28,8 +28,15 @@ const fn native(name: &'static str) -> Bundled {
 }
 
 /// Each is the package `vecferry-plugin-NAME` in `plugins/NAME`.
-pub(crate) const BUNDLED: &[Bundled] =
-    &[wasm("pickle"), wasm("faiss"), wasm("langchain"), wasm("chroma"), wasm("jsonl"), native("sqlite")];
+pub(crate) const BUNDLED: &[Bundled] = &[
+    wasm("pickle"),
+    wasm("faiss"),
+    wasm("langchain"),
+    wasm("llamaindex"),
+    wasm("chroma"),
+    wasm("jsonl"),
+    native("sqlite"),
+];
 
 /// Guests for the tests of the runtimes; each is the package `vecferry-guest-NAME` in `tests/guests/NAME`. They are
 /// built as the plugins are and stay where cargo puts them: no vecferry finds them.
