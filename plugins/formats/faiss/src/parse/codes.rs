@@ -165,11 +165,11 @@ impl Parser<'_> {
     /// vec<u8> codes.
     pub(super) fn rabitq_fast_scan(&mut self, name: &[u8; 4]) -> Result<Body> {
         let header = self.header()?;
-        self.rabit_quantizer(&header, true)?;
+        let factor = self.rabit_fast_scan_quantizer(&header, name == b"Irfs")?;
         self.table()?;
         self.reader.skip(1)?;
         if name == b"Irfs" {
-            self.vector(1)?;
+            self.vector(factor)?;
         }
         self.reader.skip(4 + 3 * 8)?;
         self.vector(1)?;

@@ -94,6 +94,14 @@ impl Parser<'_> {
             b"IwPn" | b"IwP2" => {
                 let levels = self.reader.u64()?;
                 let batch = if name == b"IwP2" { self.reader.u64()? } else { DEFAULT_BATCH };
+                if name == b"IwPn" && !(dimension as u64).is_multiple_of(levels.max(1)) {
+                    // 1.13.0 wrote such levels over each other, and nothing tells its files from later ones.
+                    let message = format!(
+                        "{dimension} dimensions in {levels} levels of unequal width: the first \
+                        version of this type wrote them over each other"
+                    );
+                    return Err(self.unsupported("faiss/unsupported-type", message));
+                }
                 packing = self.levels(dimension, levels, batch)?;
             }
             _ => {}
@@ -200,10 +208,10 @@ impl Parser<'_> {
     /// old form vec<u8>, IL.
     fn ivf_rabitq_fast_scan(&mut self, name: &[u8; 4]) -> Result<Body> {
         let head = self.ivf_header(false)?;
-        self.rabit_quantizer(&head.header, true)?;
+        let factor = self.rabit_fast_scan_quantizer(&head.header, name == b"Iwrf")?;
         self.reader.skip(1 + 8 + 4 + 8 + 8 + 4 + 1 + 1)?;
         if name == b"Iwrf" {
-            self.vector(1)?;
+            self.vector(factor)?;
         }
         self.skip_lists(head.lists)?;
         Ok(Body::new(head.header, Kind::Opaque("RaBitQ codes in FastScan blocks")))

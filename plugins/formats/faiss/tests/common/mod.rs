@@ -19,7 +19,7 @@ pub struct Case {
 pub fn cases() -> Vec<Case> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../tests/fixtures/faiss");
     let mut cases = Vec::new();
-    for set in ["v1_15_1", "v1_7_4"] {
+    for set in ["v1_15_1", "v1_13_0", "v1_7_4"] {
         let folder = root.join(set);
         let text = std::fs::read_to_string(folder.join("cases.json")).unwrap();
         for about in serde_json::from_str::<Vec<Value>>(&text).unwrap() {
@@ -27,7 +27,7 @@ pub fn cases() -> Vec<Case> {
             cases.push(Case { name, folder: folder.clone(), about });
         }
     }
-    assert!(cases.len() > 300, "the fixtures are not all there: {}", cases.len());
+    assert!(cases.len() > 310, "the fixtures are not all there: {}", cases.len());
     cases
 }
 
