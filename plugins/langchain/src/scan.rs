@@ -159,6 +159,7 @@ fn record(store: &Store, slot: Slot, json: &mut Json) -> Result<Result<Record, U
 fn whole(node: Node<'_>, json: &mut Json) -> Result<(String, String, Notes)> {
     let document = document(node)?;
     let mut notes = Notes::default();
+    json.spend(document.page_content.text_bytes()?, document.page_content)?;
     let text = document.page_content.string(&mut notes)?.unwrap_or_default();
     let metadata = metadata(document.metadata, json, &mut notes)?;
     Ok((text, metadata, notes))

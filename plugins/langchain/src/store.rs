@@ -241,8 +241,14 @@ impl<'p> Lookup<'p> {
     }
 }
 
+/// Bytes of an id.
+const ID_BYTES: u64 = 16 << 10;
+
 /// A docstore id as text: a `str`, or the number that some programs put there.
 pub(crate) fn id_text(id: Node<'_>) -> Result<String> {
+    if id.text_bytes()? > ID_BYTES {
+        return Err(id.error(ErrorKind::Unsupported, "langchain/id", "a document id of more than 16 KiB"));
+    }
     if let Some(text) = id.string(&mut Notes::default())? {
         return Ok(text);
     }

@@ -8,6 +8,8 @@ use crate::sequence::Cell;
 /// Vectors were given in 64 bits and became 32, which changed them.
 pub(crate) const ROUNDED: &str = "vector/rounded-to-32-bits";
 
+/// A longer text is no id.
+const ID_BYTES: u64 = 16 << 10;
 /// Longer bytes that are a text are refused.
 const TEXT_BYTES: u64 = 64 << 20;
 
@@ -127,7 +129,7 @@ pub(crate) fn text(node: Node<'_>, found: &mut Notes) -> Result<Option<String>> 
 
 /// An id; `None` for what can be none.
 pub(crate) fn id(node: Node<'_>, json: &Json) -> Result<Option<String>> {
-    if !is_id(node) {
+    if !is_id(node) || node.text_bytes()? > ID_BYTES {
         return Ok(None);
     }
     json.key(node, &mut Notes::default()).map(Some)

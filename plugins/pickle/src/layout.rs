@@ -144,7 +144,8 @@ impl Layout {
         }
         if self.rows > 0 && !self.has(Role::Texts) && !self.has(Role::Vectors) {
             let message = "there are neither texts nor vectors here: nothing that could be moved";
-            return Err(Error::unsupported("pickle/shape", message).at("file", file).hint(SHAPES));
+            let hint = format!("{SHAPES}; --set text=KEY names the key of the texts");
+            return Err(Error::unsupported("pickle/shape", message).at("file", file).hint(hint));
         }
         Ok(())
     }
@@ -176,14 +177,14 @@ impl Layout {
 
     /// The length of every vector of a column.
     fn one_dimension(&self, column: &Column) -> Result<Option<u64>> {
-        let json = Json::new(&Limits::default(), self.file_bytes);
+        let mut json = Json::new(&Limits::default(), self.file_bytes);
         let mut first: Option<u64> = None;
         let mut walk = column.values.walk(0);
         let mut row = 0_u64;
         while let Some(cell) = walk.next(&column.values)? {
             let vector = match (&cell, &column.reading) {
                 (Cell::Node(record), Reading::Record(fields)) if !record.is_none() => {
-                    fields.parts(*record, &json, &mut Notes::default())?.vector
+                    fields.parts(*record, &mut json, &mut Notes::default())?.vector
                 }
                 (Cell::Node(vector), Reading::Vector) => Some(*vector),
                 (Cell::Element(_), _) => {
@@ -233,14 +234,14 @@ impl Layout {
 
     /// Why a column's ids are none; `None` = they are.
     fn check_ids(&self, column: &Column) -> Result<Option<Error>> {
-        let json = Json::new(&Limits::default(), self.file_bytes);
+        let mut json = Json::new(&Limits::default(), self.file_bytes);
         let mut seen: HashMap<u128, u32> = HashMap::new();
         let mut walk = column.values.walk(0);
         let mut row = 0_u64;
         while let Some(cell) = walk.next(&column.values)? {
             let id = match (&cell, &column.reading) {
                 (Cell::Node(record), Reading::Record(fields)) => {
-                    match fields.parts(*record, &json, &mut Notes::default())?.id {
+                    match fields.parts(*record, &mut json, &mut Notes::default())?.id {
                         Some(id) => cell::id(id, &json)?,
                         None => None,
                     }
@@ -266,7 +267,7 @@ impl Layout {
     /// # Errors
     /// The first value's that cannot be converted, with its path.
     fn audit(&self) -> Result<()> {
-        let json = Json::new(&Limits::default(), self.file_bytes);
+        let mut json = Json::new(&Limits::default(), self.file_bytes);
         for pickle in &self.pickles {
             let mut audit = Audit::new(pickle, &Limits::default());
             for column in self.columns.iter().filter(|column| Rc::ptr_eq(&column.values.pickle, pickle)) {
@@ -278,7 +279,7 @@ impl Layout {
                         }
                         continue;
                     };
-                    audit_value(node, &column.reading, &mut audit, &json).map_err(of_one_record)?;
+                    audit_value(node, &column.reading, &mut audit, &mut json).map_err(of_one_record)?;
                 }
             }
         }
@@ -314,7 +315,7 @@ fn of_one_record(error: Error) -> Error {
     }
 }
 
-fn audit_value<'p>(node: Node<'p>, reading: &Reading, audit: &mut Audit<'p>, json: &Json) -> Result<()> {
+fn audit_value<'p>(node: Node<'p>, reading: &Reading, audit: &mut Audit<'p>, json: &mut Json) -> Result<()> {
     let text = |node: Node<'p>| {
         if node.is_none() || cell::is_text(node) { Ok(()) } else { cell::text(node, &mut Notes::default()).map(|_| ()) }
     };

@@ -7,6 +7,7 @@ use vecferry_pickle_format::{Json, Kind, Member, Node, Notes};
 use vecferry_sdk::{Error, ErrorKind, Result};
 
 use crate::cell;
+use crate::settings::Settings;
 use crate::words::{self, Role};
 
 /// How the records of a column are built.
@@ -32,30 +33,34 @@ pub(crate) struct Parts<'p> {
     pub(crate) rest: Vec<(String, Node<'p>)>,
 }
 
+/// Fields of a dict whose text is looked for, and parts of a tuple.
+const FIELDS: usize = 512;
+const PARTS: usize = 32;
+
 impl Fields {
     /// The fields of records like these.
     ///
     /// # Errors
     /// `pickle/ambiguous` (config): tuples whose parts cannot be told apart.
-    pub(crate) fn of(samples: &[Node<'_>], columns: Option<&[Option<Role>]>) -> Result<Option<Fields>> {
+    pub(crate) fn of(samples: &[Node<'_>], settings: &Settings) -> Result<Option<Fields>> {
         let Some(&first) = samples.first() else { return Ok(None) };
         if first.document()?.is_some() {
             return Ok(Some(Fields::Document));
         }
         match first.kind() {
-            Kind::Dict => Fields::of_dicts(samples).map(Some),
-            Kind::Tuple | Kind::List => match columns {
-                Some(columns) => Ok(Some(Fields::Tuple(columns.to_vec()))),
+            Kind::Dict => Fields::of_dicts(samples, settings.text.as_deref()).map(Some),
+            Kind::Tuple | Kind::List => match &settings.columns {
+                Some(columns) => Ok(Some(Fields::Tuple(columns.clone()))),
                 None => Fields::of_tuples(samples).map(Some),
             },
             _ => Ok(None),
         }
     }
 
-    fn of_dicts(samples: &[Node<'_>]) -> Result<Fields> {
+    fn of_dicts(samples: &[Node<'_>], text: Option<&str>) -> Result<Fields> {
         let field = |role: Role, fits: &dyn Fn(Node<'_>) -> Result<bool>| -> Result<Option<String>> {
             for name in words::fields(role) {
-                for sample in samples.iter().filter(|sample| sample.kind() == Kind::Dict) {
+                for sample in samples.iter().filter(|sample| sample.kind() == Kind::Dict && sample.len() <= FIELDS) {
                     match sample.get(name)? {
                         Some(value) if !value.is_none() && fits(value)? => return Ok(Some((*name).to_owned())),
                         _ => {}
@@ -64,16 +69,25 @@ impl Fields {
             }
             Ok(None)
         };
+        let text = match text {
+            Some(name) => Some(name.to_owned()),
+            None => field(Role::Texts, &|node| Ok(cell::is_text(node)))?,
+        };
+        let vector = field(Role::Vectors, &cell::is_vector)?;
         Ok(Fields::Dict {
-            text: field(Role::Texts, &|node| Ok(cell::is_text(node)))?,
             metadata: field(Role::Metadata, &|node| Ok(node.kind() == Kind::Dict))?,
-            vector: field(Role::Vectors, &cell::is_vector)?,
+            // A vector's values where there is no text; beside one, some values or other.
+            vector: vector.filter(|name| name != "values" || text.is_none()),
+            text,
             id: field(Role::Ids, &|node| Ok(cell::is_id(node)))?,
         })
     }
 
     fn of_tuples(samples: &[Node<'_>]) -> Result<Fields> {
         let width = samples.iter().map(|sample| sample.len()).max().unwrap_or(0);
+        if width > PARTS {
+            return Err(ambiguous(samples));
+        }
         let mut roles: Vec<Option<Role>> = vec![None; width];
         let mut texts = Vec::new();
         let mut numbers = Vec::new();
@@ -137,7 +151,7 @@ impl Fields {
     ///
     /// # Errors
     /// `pickle/shape` (unsupported) when it is not built like the others.
-    pub(crate) fn parts<'p>(&self, record: Node<'p>, json: &Json, notes: &mut Notes) -> Result<Parts<'p>> {
+    pub(crate) fn parts<'p>(&self, record: Node<'p>, json: &mut Json, notes: &mut Notes) -> Result<Parts<'p>> {
         match self {
             Fields::Document => {
                 let document = record.document()?.ok_or_else(|| unlike(record, "a LangChain Document"))?;
@@ -154,8 +168,8 @@ impl Fields {
                 }
                 let mut parts = Parts::default();
                 let mut id_member = None;
-                for (key, value) in record.entries() {
-                    let key = json.key(key, notes)?;
+                for (key, value) in json.members(record, notes)? {
+                    let Member::Node(value) = value else { continue };
                     let is = |name: &Option<String>| name.as_deref() == Some(key.as_str());
                     if is(text) {
                         parts.text = Some(value);
@@ -200,7 +214,7 @@ impl Fields {
 
 impl<'p> Parts<'p> {
     /// The metadata's members: the dict's, then the rest.
-    pub(crate) fn members(&self, json: &Json, notes: &mut Notes) -> Result<Vec<(String, Member<'p>)>> {
+    pub(crate) fn members(&self, json: &mut Json, notes: &mut Notes) -> Result<Vec<(String, Member<'p>)>> {
         let mut members = match self.metadata {
             Some(metadata) => json.members(metadata, notes)?,
             None => Vec::new(),

@@ -22,6 +22,9 @@ pub(crate) struct Scan {
     row: u64,
 }
 
+/// What a number of a list costs to read, in bytes that are written.
+const VALUE: u64 = 16;
+
 /// One record.
 #[derive(Default)]
 struct Record {
@@ -77,9 +80,16 @@ impl Scan {
         for (index, (column, cell)) in self.layout.columns.iter().zip(cells).enumerate() {
             let Some(cell) = cell else { continue };
             match (&column.reading, cell) {
+                (Reading::Text, Cell::Node(node)) => {
+                    self.json.spend(node.text_bytes()?, node)?;
+                    record.document = cell::text(node, found)?;
+                }
                 (Reading::Text, cell) => record.document = cell.text(found)?,
                 (Reading::Id, cell) => record.id = cell.id(&self.json)?,
-                (Reading::Vector, Cell::Node(node)) => record.vector = cell::vector(node, found)?,
+                (Reading::Vector, Cell::Node(node)) => {
+                    self.json.spend(node.len() as u64 * VALUE, node)?;
+                    record.vector = cell::vector(node, found)?;
+                }
                 (Reading::Metadata, Cell::Node(node)) if node.is_none() => {}
                 (Reading::Metadata, Cell::Node(node)) if node.kind() == vecferry_pickle_format::Kind::Dict => {
                     members.extend(self.json.members(node, found)?);
@@ -90,12 +100,14 @@ impl Scan {
                 }
                 (Reading::Field(name), cell) => members.push((name.clone(), member(cell))),
                 (Reading::Record(fields), Cell::Node(node)) => {
-                    let parts: Parts<'_> = fields.parts(node, &self.json, found)?;
-                    members.extend(parts.members(&self.json, found)?);
+                    let parts: Parts<'_> = fields.parts(node, &mut self.json, found)?;
+                    members.extend(parts.members(&mut self.json, found)?);
                     if let Some(text) = parts.text {
+                        self.json.spend(text.text_bytes()?, text)?;
                         record.document = cell::text(text, found)?;
                     }
                     if let Some(vector) = parts.vector {
+                        self.json.spend(vector.len() as u64 * VALUE, vector)?;
                         record.vector = cell::vector(vector, found)?;
                     }
                     if let Some(id) = parts.id.filter(|_| self.layout.ids == Some(index)) {

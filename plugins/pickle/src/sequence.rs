@@ -117,8 +117,6 @@ pub(crate) struct Walk {
     ready: VecDeque<Element>,
 }
 
-const ELEMENTS: u64 = 256;
-
 impl Walk {
     /// The next value; `None` at the end.
     pub(crate) fn next<'p>(&mut self, column: &'p Sequence) -> Result<Option<Cell<'p>>> {
@@ -127,7 +125,7 @@ impl Walk {
         }
         if let Form::Elements(array) = &column.form {
             if self.ready.is_empty() {
-                let count = ELEMENTS.min(column.len - self.row);
+                let count = array.portion().min(column.len - self.row);
                 self.ready.extend(array.element_list(self.row, usize::try_from(count).unwrap_or(1))?);
             }
             self.row += 1;

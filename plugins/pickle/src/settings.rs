@@ -12,6 +12,10 @@ pub(crate) const SCHEMA: &str = r#"{
       "type": "string",
       "description": "What the parts of each tuple are, in order: text, metadata, embedding, id, or any other word for more metadata. Example: id,text,metadata"
     },
+    "text": {
+      "type": "string",
+      "description": "The key of each record's text, or of the column of texts, where its name does not tell"
+    },
     "skip_unreadable": {
       "type": "boolean",
       "default": false,
@@ -25,11 +29,22 @@ pub(crate) const SCHEMA: &str = r#"{
 pub(crate) struct Settings {
     /// The roles of a tuple's parts.
     pub(crate) columns: Option<Vec<Option<Role>>>,
+    /// The key of the text.
+    pub(crate) text: Option<String>,
     /// Set records aside that cannot be read whole.
     pub(crate) skip_unreadable: bool,
 }
 
 impl Settings {
+    /// What a column of this name holds.
+    pub(crate) fn column(&self, name: &str) -> Option<Role> {
+        match &self.text {
+            Some(text) if text == name => Some(Role::Texts),
+            Some(_) => words::column(name).filter(|role| *role != Role::Texts),
+            None => words::column(name),
+        }
+    }
+
     /// Reads them.
     ///
     /// # Errors
@@ -50,6 +65,6 @@ impl Settings {
                 return Err(Error::config("pickle/setting", message));
             }
         };
-        Ok(Settings { columns, skip_unreadable })
+        Ok(Settings { columns, text: text("text")?.map(str::to_owned), skip_unreadable })
     }
 }

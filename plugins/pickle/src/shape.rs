@@ -12,7 +12,7 @@ use crate::cell;
 use crate::record::Fields;
 use crate::sequence::{Cell, Sequence};
 use crate::settings::Settings;
-use crate::words::{self, Role};
+use crate::words::Role;
 
 /// How the values of a column are read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,6 +95,9 @@ struct ShapeReader<'a> {
 
 /// Records that are looked at to tell fields.
 const SAMPLES: usize = 100;
+/// Names of columns, and bytes of one.
+const NAMES: usize = 64;
+const NAME_BYTES: u64 = 256;
 /// Columns of a store that is a list or tuple of columns.
 const COLUMNS: usize = 6;
 
@@ -150,7 +153,9 @@ impl ShapeReader<'_> {
         let promised = match role {
             Some(Role::Metadata) if self.texts_elsewhere => Some(Reading::Metadata),
             Some(Role::Ids) if first.is_id() => Some(Reading::Id),
-            Some(Role::Metadata) if !matches!(first, Cell::Node(node) if is_record(*node)?) => Some(Reading::Metadata),
+            Some(Role::Metadata) if !matches!(first, Cell::Node(node) if is_record(*node, self.settings)?) => {
+                Some(Reading::Metadata)
+            }
             _ => None,
         };
         if let Some(reading) = promised {
@@ -169,7 +174,8 @@ impl ShapeReader<'_> {
                         Cell::Element(_) => None,
                     })
                     .collect();
-                match Fields::of(&nodes, self.settings.columns.as_deref())? {
+                match Fields::of(&nodes, self.settings)? {
+                    Some(fields) if role == Some(Role::Texts) && !fields.has(Role::Texts) => Err(self.no_text(first)),
                     Some(fields) => Ok(Reading::Record(fields)),
                     None => Err(self.refuse_in(values.node(), first, role)),
                 }
@@ -219,11 +225,12 @@ impl ShapeReader<'_> {
         let mut named = Vec::new();
         let mut named_text = false;
         for (key, value) in root.entries() {
-            let Some(name) = key.text()?.map(|key| key.string) else { continue };
-            if named.len() >= 64 {
+            if named.len() >= NAMES {
                 break;
             }
-            let role = words::column(&name);
+            let name = if key.text_bytes()? > NAME_BYTES { None } else { key.text()? };
+            let Some(name) = name.map(|key| key.string) else { continue };
+            let role = self.settings.column(&name);
             named_text |= role == Some(Role::Texts) && value.kind() == Kind::Str;
             let column = match self.matrix(value)? {
                 Some(matrix) => Part::Matrix(matrix),
@@ -300,7 +307,9 @@ impl ShapeReader<'_> {
         let ids = keys.samples(2)?.iter().all(Cell::is_id);
         let fits = match values.samples(1)?.first() {
             Some(cell) if cell.is_text() => true,
-            Some(Cell::Node(node)) => is_record(*node)? || node.kind() == Kind::Dict || cell::is_vector(*node)?,
+            Some(Cell::Node(node)) => {
+                is_record(*node, self.settings)? || node.kind() == Kind::Dict || cell::is_vector(*node)?
+            }
             _ => root.is_empty(),
         };
         if !ids || !fits {
@@ -310,6 +319,11 @@ impl ShapeReader<'_> {
         self.add(&mut shape, values, role.filter(|role| *role != Role::Ids))?;
         shape.columns.push(Column::new(keys, Reading::Id));
         Ok(shape)
+    }
+
+    fn no_text(&self, first: &Cell<'_>) -> vecferry_sdk::Error {
+        let message = format!("texts are needed, and this is {} without one that could be told", first.describe());
+        first.error(ErrorKind::Config, "pickle/no-text", message).hint("name the key: --set text=KEY")
     }
 
     fn refuse(&self, node: Node<'_>) -> vecferry_sdk::Error {
@@ -363,10 +377,10 @@ fn is_dict(cell: &Cell<'_>) -> bool {
 }
 
 /// Whether it is a record with more than metadata: a Document, a tuple, or a dict with a text or a vector.
-fn is_record(node: Node<'_>) -> Result<bool> {
+fn is_record(node: Node<'_>, settings: &Settings) -> Result<bool> {
     match node.kind() {
         Kind::Dict => {
-            let Some(fields) = Fields::of(&[node], None)? else { return Ok(false) };
+            let Some(fields) = Fields::of(&[node], settings)? else { return Ok(false) };
             Ok(fields.has(Role::Texts) || fields.has(Role::Vectors))
         }
         Kind::Object => Ok(node.document()?.is_some()),

@@ -33,9 +33,8 @@ const TEXTS: &[&str] = &[
     "corpus",
 ];
 const METADATA: &[&str] = &["metadatas", "metadata", "metas", "meta"];
-const VECTORS: &[&str] =
-    &["embeddings", "embedding", "vectors", "vector", "embs", "emb", "embeds", "doc_embeddings", "text_embeddings"];
-const IDS: &[&str] = &["ids", "id", "_id", "_ids", "uuids", "uuid", "doc_ids", "docids"];
+const VECTORS: &[&str] = &["embeddings", "embedding", "vectors", "vector", "embs", "emb", "embeds"];
+const IDS: &[&str] = &["ids", "id", "_id", "_ids", "uuids", "uuid", "docids"];
 
 /// In one record: only names that promise a text of its own.
 const RECORD_TEXT: &[&str] = &[
@@ -83,7 +82,7 @@ pub(crate) fn fields(role: Role) -> &'static [&'static str] {
 }
 
 /// A file's name without ending: what stands before the role's word, the role, and how usual the word is (0 is
-/// the most usual). `my_texts` is (`my`, texts).
+/// the most usual). `my_texts` is (`my`, texts); `text_embeddings` are those of `text`, so they have no prefix.
 pub(crate) fn stem(stem: &str) -> Option<(String, Role, usize)> {
     let lower = stem.to_ascii_lowercase();
     let lists = [(TEXTS, Role::Texts), (METADATA, Role::Metadata), (VECTORS, Role::Vectors), (IDS, Role::Ids)];
@@ -95,13 +94,16 @@ pub(crate) fn stem(stem: &str) -> Option<(String, Role, usize)> {
             if !before.is_empty() && prefix.is_none() {
                 continue;
             }
-            // The longest word that fits: `doc_ids` is ids, not the ids of `doc`.
+            // The longest word that fits: `_id` is not the `id` of nothing.
             if best.as_ref().is_none_or(|(.., len)| word.len() > *len) {
                 best = Some((prefix.unwrap_or_default().to_owned(), role, rank, word.len()));
             }
         }
     }
-    best.map(|(prefix, role, rank, _)| (prefix, role, rank))
+    best.map(|(prefix, role, rank, _)| {
+        let prefix = if TEXTS.contains(&prefix.as_str()) { String::new() } else { prefix };
+        (prefix, role, rank)
+    })
 }
 
 /// Names of an index that go with any texts beside it, when it is the only one.

@@ -144,6 +144,12 @@ fn files_are_claimed_by_their_names_and_first_bytes() {
             ],
             vec![(60, vec!["docs.pkl"]), (1, vec!["index.pkl"])],
         ),
+        (
+            "parts of the texts",
+            vec![("text_chunks.pkl", list_of_texts()), ("chunk_embeddings.pkl", list_of_texts())],
+            vec![(90, vec!["chunk_embeddings.pkl", "text_chunks.pkl"])],
+        ),
+        ("a word inside another", vec![("context.pkl", list_of_texts())], vec![(1, vec!["context.pkl"])]),
         ("unknown", vec![("model.pkl", pickle(b"csklearn.svm\nSVC\n)R"))], vec![(1, vec!["model.pkl"])]),
         ("no pickle", vec![("text.pkl", b"\x1f\x8b\x08nothing".to_vec())], vec![(50, vec!["text.pkl"])]),
         (
@@ -205,6 +211,25 @@ fn tuples_that_cannot_be_told_apart_need_a_setting() {
     assert_eq!(found[1], json!({"id": "a1", "text": "b1", "metadata": {}, "vector": null}));
     let found = read::<PickleSource>(&folder_host(folder.path()), &json!({"columns": "text,source"}), 10).unwrap();
     assert_eq!(found[1], json!({"id": "1", "text": "a1", "metadata": {"column_1": "b1"}, "vector": null}));
+}
+
+#[test]
+fn a_setting_names_the_key_of_the_texts() {
+    let record = |i: usize| dict(&[("inhalt", text(&format!("t{i}"))), ("k", b"K\x01".to_vec())]);
+    let records = list(&[record(0), record(1)]);
+    let folder = store(&[("data.pkl", pickle(&records))]);
+    let error = discover(folder.path(), &json!({})).unwrap_err();
+    assert!(error.hint.unwrap().contains("--set text=KEY"));
+    let found = read::<PickleSource>(&folder_host(folder.path()), &json!({"text": "inhalt"}), 10).unwrap();
+    assert_eq!(found[1], json!({"id": "1", "text": "t1", "metadata": {"k": 1}, "vector": null}));
+
+    let folder = store(&[("texts.pkl", pickle(&records))]);
+    let error = discover(folder.path(), &json!({})).unwrap_err();
+    assert_eq!((error.kind, error.code.as_str()), (ErrorKind::Config, "pickle/no-text"), "{error}");
+
+    let folder = store(&[("data.pkl", pickle(&dict(&[("inhalt", texts(2)), ("autor", texts(2))])))]);
+    let found = read::<PickleSource>(&folder_host(folder.path()), &json!({"text": "inhalt"}), 10).unwrap();
+    assert_eq!(found[1], json!({"id": "1", "text": "text 1", "metadata": {"autor": "text 1"}, "vector": null}));
 }
 
 #[test]
@@ -324,4 +349,54 @@ fn cursors_and_splits_of_others_are_refused() {
     assert_eq!(error.kind, ErrorKind::NotFound);
     let error = discover(folder.path(), &json!({"skip_unreadable": "maybe"})).unwrap_err();
     assert_eq!((error.kind, error.code.as_str()), (ErrorKind::Config, "pickle/setting"));
+}
+
+/// Values that are named again and again: what is small in the file must be neither large nor long to read. Were any of
+/// these read without a budget, this test would not end.
+#[test]
+fn shared_values_cost_no_more_than_they_should() {
+    let memo = |value: Vec<u8>| [value, b"q\x000".to_vec()].concat();
+    let again = |count: usize| [b"](".to_vec(), b"h\x00".repeat(count), b"e".to_vec()].concat();
+    let many = |value: Vec<u8>, count: usize| pickle(&[memo(value), again(count)].concat());
+    let float = [b"G".to_vec(), 0.5_f64.to_be_bytes().to_vec()].concat();
+    let wide = dict(&vec![("k", b"N".to_vec()); 5_000]);
+    let document = [b"clangchain.schema\nDocument\n)\x81h\x00b".to_vec()].concat();
+    let keys = [text(&"k".repeat(30_000)), b"q\x000}(".to_vec(), b"h\x00N".repeat(100_000), b"u".to_vec()].concat();
+    let record = dict(&[("text", text("t")), ("k", b"h\x00".to_vec())]);
+    let list_of = |item: &[u8], count: usize| [b"](".to_vec(), item.repeat(count), b"e".to_vec()].concat();
+    // What it is, the pickle, and what ends the reading: while it is discovered, or while it is scanned.
+    let table: Vec<(&str, Vec<u8>, Result<&str, &str>)> = vec![
+        ("a text", many(text(&"x".repeat(64 << 10)), 20_000), Ok("pickle/too-large")),
+        ("a vector", many(list(&vec![float; 1_000]), 20_000), Ok("pickle/too-large")),
+        ("a dict of many fields", many(wide.clone(), 20_000), Err("pickle/too-large")),
+        (
+            "a document of many attributes",
+            pickle(&[memo(wide), list_of(&document, 20_000)].concat()),
+            Err("pickle/document"),
+        ),
+        (
+            "a wide tuple",
+            many([b"(".to_vec(), b"K\x01N".repeat(20_000), b"t".to_vec()].concat(), 100_000),
+            Err("pickle/ambiguous"),
+        ),
+        ("a key", pickle(&list(&[keys])), Err("pickle/too-large")),
+        ("a call", pickle(&[memo(call()), list_of(&record, 20_000)].concat()), Err("pickle/opaque")),
+    ];
+    for (name, bytes, expected) in table {
+        let folder = store(&[("data.pkl", bytes)]);
+        let host = folder_host(folder.path());
+        let scan = |config: &Value| -> vecferry_sdk::Result<()> {
+            let split = PickleSource::plan(&host, config, "data", 1)?.remove(0);
+            let mut scan = PickleSource::open(&host, config, &split, None)?;
+            while scan.next(1000, 1 << 22)?.is_some() {}
+            Ok(())
+        };
+        let found = match PickleSource::discover(&host, &json!({})) {
+            Err(error) => Err(error.code),
+            Ok(_) => Ok(scan(&json!({})).unwrap_err().code),
+        };
+        assert_eq!(found, expected.map(str::to_owned).map_err(str::to_owned), "{name}");
+        // Set aside one by one, they end too.
+        let _ = scan(&json!({"skip_unreadable": true}));
+    }
 }

@@ -165,6 +165,11 @@ impl Array {
         self.shape.iter().product()
     }
 
+    /// How many elements make a piece of a sensible size, to be asked for at a time.
+    pub fn portion(&self) -> u64 {
+        (256 * 1024 / u64::from(self.dtype.size).max(1)).clamp(1, 1024)
+    }
+
     /// Whether elements are numbers that a vector can hold.
     pub fn is_numeric(&self) -> bool {
         self.dtype.is_number()

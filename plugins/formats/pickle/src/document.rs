@@ -6,7 +6,7 @@ LangChain's `Document`, of any generation: an object whose state is its attribut
 use vecferry_sdk::{ErrorKind, Result};
 
 use crate::class::Known;
-use crate::node::{Kind, Node};
+use crate::node::{ATTRIBUTES, Kind, Node};
 
 /// A document.
 #[derive(Clone, Copy)]
@@ -30,6 +30,10 @@ impl<'p> Node<'p> {
         }
         let (mut page_content, mut metadata, mut id) = (None, None, None);
         if let Some(attributes) = self.attributes()? {
+            if attributes.len() > ATTRIBUTES {
+                let message = format!("a LangChain Document with {} attributes", attributes.len());
+                return Err(self.error(ErrorKind::Corrupt, "pickle/document", message));
+            }
             for (name, value) in attributes.entries() {
                 match name.short_text()?.as_deref() {
                     Some("page_content") => page_content = Some(value),

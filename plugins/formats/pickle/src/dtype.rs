@@ -81,13 +81,13 @@ fn parse(node: Node<'_>) -> Result<DType> {
         return Err(node.error(ErrorKind::Unsupported, "pickle/dtype", message));
     }
     let code = match node.args().next() {
-        Some(code) => code.text()?.ok_or_else(|| corrupt("its code is no text"))?.string,
+        Some(code) => code.short()?.ok_or_else(|| corrupt("its code is no short text"))?,
         None => return Err(corrupt("it has no code")),
     };
     let state: Vec<Node<'_>> = node.state().map(|state| state.items().take(16).collect()).unwrap_or_default();
     let structured = [2, 3, 4].iter().any(|&i| state.get(i).is_some_and(|part| !part.is_none()));
     let order = match state.get(1) {
-        Some(order) => order.text()?.map(|text| text.string),
+        Some(order) => order.short()?,
         None => None,
     };
     let (letter, digits) = code.split_at(code.chars().next().map_or(0, char::len_utf8));
@@ -129,7 +129,7 @@ fn unit(metadata: Option<Node<'_>>) -> Result<Option<(Unit, u32)>> {
     let (Some(name), Some(count)) = (parts.next(), parts.next()) else { return Ok(None) };
     let name = match name.blob()? {
         Some(blob) => blob.read_all(16)?,
-        None => name.text()?.map(|text| text.string.into_bytes()).unwrap_or_default(),
+        None => name.short()?.map(String::into_bytes).unwrap_or_default(),
     };
     let count = count.as_i64()?.and_then(|count| u32::try_from(count).ok()).filter(|&count| count > 0);
     Ok(Unit::parse(&name).zip(count))

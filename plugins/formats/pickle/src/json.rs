@@ -41,8 +41,10 @@ enum Frame<'p> {
     Array { of: Node<'p>, array: Array, next: u64 },
 }
 
-/// Elements of an array that are decoded at a time.
-const ELEMENTS: u64 = 1024;
+/// What looking at a member costs, in bytes that are written.
+const MEMBER: u64 = 24;
+/// Bytes of a key.
+const LONGEST_KEY: u64 = 64 << 10;
 /// A text or byte string that is longer than the budget allows is refused before it is read.
 const SLACK: u64 = 1024;
 
@@ -50,6 +52,21 @@ impl Json {
     /// A writer for the values of a pickle of `file_bytes` bytes.
     pub fn new(limits: &Limits, file_bytes: u64) -> Self {
         Json { limits: *limits, left_in_all: Limits::expanded_in_all(file_bytes) }
+    }
+
+    /// Counts bytes of `node` that are read beside: texts and vectors that values share can be named a million times
+    /// too. Call it before they are read.
+    ///
+    /// # Errors
+    /// `pickle/too-large` (unsupported) when a scan has read far more than the file holds.
+    pub fn spend(&mut self, bytes: u64, node: Node<'_>) -> Result<()> {
+        if bytes > self.left_in_all {
+            self.left_in_all = 0;
+            let message = "the store's values expand to more than a thousand times the file's size";
+            return Err(node.error(ErrorKind::Unsupported, "pickle/too-large", message));
+        }
+        self.left_in_all -= bytes;
+        Ok(())
     }
 
     /// One value.
@@ -73,13 +90,20 @@ impl Json {
         self.run("{".to_owned(), vec![Frame::Object { of: None, members, first: true }], notes)
     }
 
-    fn run(&mut self, mut out: String, mut stack: Vec<Frame<'_>>, notes: &mut Notes) -> Result<String> {
+    /// Writes what is on the stack. What was written counts, also when it ends in an error.
+    fn run(&mut self, mut out: String, stack: Vec<Frame<'_>>, notes: &mut Notes) -> Result<String> {
+        let written = self.write(&mut out, stack, notes);
+        self.left_in_all = self.left_in_all.saturating_sub(out.len() as u64);
+        written.map(|()| out)
+    }
+
+    fn write(&mut self, out: &mut String, mut stack: Vec<Frame<'_>>, notes: &mut Notes) -> Result<()> {
         let max = self.limits.expanded.min(self.left_in_all);
         while let Some(frame) = stack.last_mut() {
             let next = match frame {
                 Frame::Sequence { items, first, .. } => match items.next() {
                     Some(item) => {
-                        separate(&mut out, first);
+                        separate(out, first);
                         Some(Member::Node(item))
                     }
                     None => {
@@ -89,8 +113,8 @@ impl Json {
                 },
                 Frame::Object { members, first, .. } => match members.next() {
                     Some((key, value)) => {
-                        separate(&mut out, first);
-                        string(&mut out, &key);
+                        separate(out, first);
+                        string(out, &key);
                         out.push(':');
                         Some(value)
                     }
@@ -100,15 +124,15 @@ impl Json {
                     }
                 },
                 Frame::Array { array, next, .. } => {
-                    let count = ELEMENTS.min(array.elements() - *next);
+                    let count = array.portion().min(array.elements() - *next);
                     for item in array.element_list(*next, usize::try_from(count).unwrap_or(0))? {
-                        brackets(&mut out, array.shape(), *next, true);
-                        element(&mut out, &item, notes);
+                        brackets(out, array.shape(), *next, true);
+                        element(out, &item, notes);
                         *next += 1;
-                        brackets(&mut out, array.shape(), *next, false);
+                        brackets(out, array.shape(), *next, false);
                     }
                     if *next < array.elements() {
-                        self.check(&out, max, &stack)?;
+                        self.check(out, max, &stack)?;
                         continue;
                     }
                     None
@@ -118,13 +142,12 @@ impl Json {
                 None => {
                     stack.pop();
                 }
-                Some(Member::Element(item)) => element(&mut out, &item, notes),
-                Some(Member::Node(node)) => self.begin(node, &mut out, &mut stack, notes)?,
+                Some(Member::Element(item)) => element(out, &item, notes),
+                Some(Member::Node(node)) => self.begin(node, out, &mut stack, notes)?,
             }
-            self.check(&out, max, &stack)?;
+            self.check(out, max, &stack)?;
         }
-        self.left_in_all = self.left_in_all.saturating_sub(out.len() as u64);
-        Ok(out)
+        Ok(())
     }
 
     fn check(&self, out: &str, max: u64, stack: &[Frame<'_>]) -> Result<()> {
@@ -253,11 +276,20 @@ impl Json {
     ///
     /// # Errors
     /// `pickle/key` (unsupported) for keys that have no text.
-    pub fn members<'p>(&self, node: Node<'p>, notes: &mut Notes) -> Result<Vec<(String, Member<'p>)>> {
+    pub fn members<'p>(&mut self, node: Node<'p>, notes: &mut Notes) -> Result<Vec<(String, Member<'p>)>> {
         let mut members = Vec::new();
+        let mut bytes = 0_u64;
         for (key, value) in node.entries() {
-            members.push((self.key(key, notes)?, Member::Node(value)));
+            let key = self.key(key, notes)?;
+            // A key that a dict has a million times is read as often.
+            bytes += key.len() as u64 + MEMBER;
+            if bytes > self.limits.expanded.min(self.left_in_all) {
+                self.left_in_all = self.left_in_all.saturating_sub(bytes);
+                return Err(self.too_large(node));
+            }
+            members.push((key, Member::Node(value)));
         }
+        self.left_in_all = self.left_in_all.saturating_sub(bytes);
         Ok(unique(members, notes))
     }
 
@@ -266,8 +298,9 @@ impl Json {
     /// # Errors
     /// `pickle/key` (unsupported) for one that has no text.
     pub fn key(&self, key: Node<'_>, notes: &mut Notes) -> Result<String> {
-        if key.text_bytes()? > self.limits.expanded {
-            return Err(self.too_large(key));
+        if key.text_bytes()? > LONGEST_KEY {
+            let message = "a dict has a key of more than 64 KiB";
+            return Err(key.error(ErrorKind::Unsupported, "pickle/key", message));
         }
         if let Some(name) = key.short_text()? {
             return Ok(name.to_string());
@@ -285,7 +318,7 @@ impl Json {
                 for part in key.items() {
                     separate(&mut out, &mut first);
                     self.plain(part, &mut out, notes)?;
-                    if out.len() as u64 > self.limits.expanded {
+                    if out.len() as u64 > LONGEST_KEY {
                         return Err(self.too_large(key));
                     }
                 }

@@ -18,9 +18,9 @@ pub struct Limits {
 
 impl Limits {
     /// Bytes of the expansion of all values of a scan over a file of `file_bytes` bytes. Shared values make
-    /// honest files expand too, by a factor that stays small.
+    /// honest files expand too: a reference takes two bytes, and a record a thousand.
     pub fn expanded_in_all(file_bytes: u64) -> u64 {
-        (256_u64 << 20).saturating_add(file_bytes.saturating_mul(256))
+        (64_u64 << 20).saturating_add(file_bytes.saturating_mul(1024))
     }
 }
 

@@ -77,6 +77,8 @@ pub(crate) enum Shape<'p> {
     Object,
 }
 
+/// Attributes that an object has, at most, when `__dict__` is looked for among them.
+pub(crate) const ATTRIBUTES: usize = 256;
 /// A longer text in one record is refused.
 const TEXT_BYTES: u64 = 64 << 20;
 
@@ -283,6 +285,14 @@ impl<'p> Node<'p> {
         }
     }
 
+    /// A text of at most a thousand bytes; `None` for anything else.
+    pub(crate) fn short(self) -> Result<Option<String>> {
+        if self.text_bytes()? > 1024 {
+            return Ok(None);
+        }
+        Ok(self.text()?.map(|text| text.string))
+    }
+
     /// Whether it is written as a call, whatever it looks like.
     pub(crate) fn is_call(self) -> bool {
         self.node_kind() == Some(NodeKind::Object)
@@ -469,10 +479,15 @@ impl<'p> Node<'p> {
     pub fn attributes(self) -> Result<Option<Node<'p>>> {
         let Some(mut state) = self.state() else { return Ok(None) };
         if state.kind() == Kind::Tuple {
-            match state.items().find(|part| part.kind() == Kind::Dict) {
+            match state.items().take(2).find(|part| part.kind() == Kind::Dict) {
                 Some(part) => state = part,
                 None => return Ok(None),
             }
+        }
+        // Objects may share a state, so what is looked through for each must be small. One with more attributes is
+        // taken as it is.
+        if state.len() > ATTRIBUTES {
+            return Ok(Some(state));
         }
         Ok(match state.get("__dict__")? {
             Some(inner) if inner.kind() == Kind::Dict => Some(inner),
@@ -491,11 +506,15 @@ impl<'p> Node<'p> {
         }
     }
 
-    /// Where it stands: `[3]['meta']`; "" for the pickled value itself. Walks the graph: for errors.
+    /// Where it stands: `[3]['meta']`; "" for the pickled value itself. Walks the graph: for errors, and not for a
+    /// million of them; after some dozens of walks over a large graph it says "(somewhere)".
     pub fn path(self) -> String {
         let pickle = self.pickle;
         let mut render = |key: Value| Node { pickle, value: key }.brief();
-        path::find(&pickle.arena, pickle.root, self.value, &mut render).unwrap_or_else(|| "(nowhere)".to_owned())
+        let mut budget = pickle.path_budget.get();
+        let found = path::find(&pickle.arena, pickle.root, self.value, &mut render, &mut budget);
+        pickle.path_budget.set(budget);
+        found.unwrap_or_else(|| "(somewhere)".to_owned())
     }
 
     /// A scalar in a few letters, for messages.

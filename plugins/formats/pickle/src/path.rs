@@ -17,15 +17,28 @@ struct Frame {
     key: Option<Value>,
 }
 
-/// Finds `target`; the innermost step first seen in the file's order. `key` renders a dict key.
-pub(crate) fn find(arena: &Arena, root: Value, target: Value, key: &mut dyn FnMut(Value) -> String) -> Option<String> {
+/// Finds `target`, in the file's order. `key` renders a dict key; `budget` counts the values that are looked at, and
+/// ends the search when it is used up.
+pub(crate) fn find(
+    arena: &Arena,
+    root: Value,
+    target: Value,
+    key: &mut dyn FnMut(Value) -> String,
+    budget: &mut u64,
+) -> Option<String> {
     if root == target {
         return Some(String::new());
     }
-    let mut seen = vec![0_u64; arena.nodes() as usize / 64 + 1];
+    let words = arena.nodes() / 64 + 1;
+    if *budget < u64::from(words) {
+        return None;
+    }
+    let mut seen = vec![0_u64; words as usize];
     let mut stack = Vec::new();
     enter(arena, root, &mut seen, &mut stack);
+    *budget = budget.saturating_sub(seen.len() as u64);
     while let Some(frame) = stack.last_mut() {
+        *budget = budget.checked_sub(1)?;
         let Some(value) = frame.steps.next(arena) else {
             stack.pop();
             continue;

@@ -1,6 +1,6 @@
 /*! A loaded pickle: the graph, and the file that its texts stay in. */
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -26,6 +26,8 @@ pub struct Pickle {
     windows: RefCell<Windows>,
     /// Short texts by offset: dict keys are asked for once per record.
     keys: RefCell<HashMap<u64, Rc<str>>>,
+    /// Values that may still be looked at to tell where others stand.
+    pub(crate) path_budget: Cell<u64>,
     /// Array types by node: an array per record shares one.
     pub(crate) types: RefCell<HashMap<Value, DType>>,
 }
@@ -47,6 +49,7 @@ const STREAK: u32 = 8;
 pub(crate) const KEY_BYTES: u64 = 64;
 const KEYS: usize = 4096;
 const TYPES: usize = 1024;
+const PATH_VALUES: u64 = 1 << 28;
 
 impl Windows {
     fn at(&mut self, offset: u64) -> &mut Input {
@@ -87,6 +90,7 @@ impl Pickle {
             windows: RefCell::new(windows),
             keys: RefCell::new(HashMap::new()),
             types: RefCell::new(HashMap::new()),
+            path_budget: Cell::new(PATH_VALUES),
         };
         match built.external {
             Some(value) => Err(pickle.external(value)),

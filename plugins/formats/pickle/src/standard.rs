@@ -24,6 +24,7 @@ pub(crate) enum Standard {
 }
 
 const TEXT_BYTES: u64 = 1 << 20;
+const PATH_PARTS: usize = 1024;
 
 impl<'p> Node<'p> {
     /// `None` for anything that is no such value.
@@ -96,7 +97,7 @@ impl<'p> Node<'p> {
             Some(Known::Pytz) => {
                 let mut args = self.args();
                 let name = match args.next() {
-                    Some(name) => name.text()?.map(|text| text.string),
+                    Some(name) => name.short()?,
                     None => None,
                 };
                 match args.next() {
@@ -119,7 +120,7 @@ impl<'p> Node<'p> {
             return Ok(None);
         }
         match self.args().next() {
-            Some(key) => Ok(key.text()?.map(|key| format!("[{}]", key.string))),
+            Some(key) => Ok(key.short()?.map(|key| format!("[{key}]"))),
             None => Ok(None),
         }
     }
@@ -179,8 +180,8 @@ impl<'p> Node<'p> {
     /// A path from its parts, the first of which may be a root that ends in a separator.
     fn joined(self, separator: char) -> Result<Option<String>> {
         let mut path = String::new();
-        for part in self.args() {
-            if part.text_bytes()? > TEXT_BYTES || path.len() as u64 > TEXT_BYTES {
+        for (place, part) in self.args().enumerate() {
+            if place >= PATH_PARTS || part.text_bytes()? > TEXT_BYTES || path.len() as u64 > TEXT_BYTES {
                 return Ok(None);
             }
             let Some(part) = part.text()? else { return Ok(None) };
