@@ -2,6 +2,8 @@
 
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub(crate) mod memory;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
