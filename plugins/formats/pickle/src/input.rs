@@ -44,6 +44,20 @@ impl Input {
         offset >= self.start && offset - self.start < self.block.len() as u64
     }
 
+    /// Bytes between the end of what is in memory and `offset`; `None` for what stands before that end.
+    pub(crate) fn gap_before(&self, offset: u64) -> Option<u64> {
+        offset.checked_sub(self.start + self.block.len() as u64)
+    }
+
+    /// Bytes of the next blocks.
+    pub(crate) fn block_bytes(&self) -> u32 {
+        self.block_bytes
+    }
+
+    pub(crate) fn set_block_bytes(&mut self, bytes: u32) {
+        self.block_bytes = bytes.max(64);
+    }
+
     pub(crate) fn size(&self) -> u64 {
         self.size
     }

@@ -50,6 +50,7 @@ mod standard;
 mod text;
 mod value;
 mod walk;
+mod windows;
 
 pub use array::Array;
 pub use audit::Audit;

@@ -14,6 +14,7 @@ use crate::node::{Handle, Node};
 use crate::opcode as op;
 use crate::value::Value;
 use crate::walk::{Entries, Items, Place};
+use crate::windows::Windows;
 use crate::{machine, text};
 
 /// A pickle, read: its graph, and the file that holds its texts.
@@ -25,45 +26,43 @@ pub struct Pickle {
     file: File,
     windows: RefCell<Windows>,
     /// Short texts by offset: dict keys are asked for once per record.
-    keys: RefCell<HashMap<u64, Rc<str>>>,
+    keys: RefCell<Keys>,
     /// Values that may still be looked at to tell where others stand.
     pub(crate) path_budget: Cell<u64>,
     /// Array types by node: an array per record shares one.
     pub(crate) types: RefCell<HashMap<Value, DType>>,
 }
 
-/// Two views of the file: one that moves on with the records, one for values that records share and that
-/// stand far behind. Without the second, each of them would cost two blocks.
-struct Windows {
-    onward: Input,
-    aside: Input,
-    /// How often in a row the aside view was moved on a little: then it is the records that are there.
-    streak: u32,
-}
-
-const ONWARD_BLOCK: u32 = 128 * 1024;
-const ASIDE_BLOCK: u32 = 4 * 1024;
-const STREAK: u32 = 8;
-
 /// Texts up to this length are kept once they were asked for as a key.
 pub(crate) const KEY_BYTES: u64 = 64;
-const KEYS: usize = 4096;
+const KEYS_BITS: u32 = 10;
 const TYPES: usize = 1024;
 const PATH_VALUES: u64 = 1 << 28;
 
-impl Windows {
-    fn at(&mut self, offset: u64) -> &mut Input {
-        if !self.onward.holds(offset) && (self.aside.holds(offset) || offset < self.onward.offset()) {
-            let moves_on = offset >= self.aside.offset() && offset - self.aside.offset() < u64::from(ONWARD_BLOCK);
-            if !self.aside.holds(offset) {
-                self.streak = if moves_on { self.streak + 1 } else { 0 };
-            }
-            if self.streak < STREAK {
-                return &mut self.aside;
-            }
-            self.streak = 0;
+/// The last short texts by their offsets: a table that each offset has one place in.
+#[derive(Default)]
+struct Keys {
+    slots: Vec<Option<(u64, Rc<str>)>>,
+}
+
+impl Keys {
+    fn place(offset: u64) -> usize {
+        // Fibonacci hashing: keys stand at offsets that differ by a few bytes.
+        (offset.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - KEYS_BITS)) as usize
+    }
+
+    fn get(&self, offset: u64) -> Option<Rc<str>> {
+        let (kept, key) = self.slots.get(Self::place(offset))?.as_ref()?;
+        (*kept == offset).then(|| key.clone())
+    }
+
+    fn put(&mut self, offset: u64, key: Rc<str>) {
+        if self.slots.is_empty() {
+            self.slots.resize(1 << KEYS_BITS, None);
         }
-        &mut self.onward
+        if let Some(slot) = self.slots.get_mut(Self::place(offset)) {
+            *slot = Some((offset, key));
+        }
     }
 }
 
@@ -76,19 +75,14 @@ impl Pickle {
     /// extension codes and out-of-band buffers, with the path).
     pub fn load(file: File, limits: &Limits) -> Result<Pickle> {
         let built = machine::run(file.clone(), limits)?;
-        let windows = Windows {
-            onward: Input::new(file.clone(), ONWARD_BLOCK),
-            aside: Input::new(file.clone(), ASIDE_BLOCK),
-            streak: 0,
-        };
         let pickle = Pickle {
             arena: built.arena,
             root: built.root,
             protocol: built.protocol,
             bytes: built.bytes,
+            windows: RefCell::new(Windows::new(&file)),
             file,
-            windows: RefCell::new(windows),
-            keys: RefCell::new(HashMap::new()),
+            keys: RefCell::new(Keys::default()),
             types: RefCell::new(HashMap::new()),
             path_budget: Cell::new(PATH_VALUES),
         };
@@ -164,8 +158,9 @@ impl Pickle {
     /// A short text, from memory when it was asked for before; `None` for a longer one, and for one that
     /// could not be taken as it is.
     pub(crate) fn key(&self, offset: u64) -> Result<Option<Rc<str>>> {
-        if let Some(key) = self.keys.borrow().get(&offset) {
-            return Ok(Some(key.clone()));
+        let kept = self.keys.borrow().get(offset);
+        if kept.is_some() {
+            return Ok(kept);
         }
         if self.read(offset, text::encoded_len)? > KEY_BYTES {
             return Ok(None);
@@ -175,11 +170,7 @@ impl Pickle {
             return Ok(None);
         }
         let key: Rc<str> = text.string.into();
-        let mut keys = self.keys.borrow_mut();
-        if keys.len() >= KEYS {
-            keys.clear();
-        }
-        keys.insert(offset, key.clone());
+        self.keys.borrow_mut().put(offset, key.clone());
         Ok(Some(key))
     }
 
