@@ -111,6 +111,9 @@ pub(crate) struct MigrateArguments {
     /// Where rejected records go, one JSON object a line [default: vecferry-rejected-TIME.jsonl, made when needed]
     #[arg(long, value_name = "FILE")]
     pub(crate) dead_letter: Option<PathBuf>,
+    /// Where it is noted what was made to fit, record by record [default: vecferry-changed-TIME.jsonl, made when needed]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) changes: Option<PathBuf>,
     /// The summary as one JSON object on stdout
     #[arg(long)]
     pub(crate) json: bool,

@@ -4,9 +4,9 @@ exit code. Results go to stdout, everything else to stderr.
 */
 
 mod args;
-mod dead_letter;
 mod exit;
 mod inspect;
+mod letters;
 mod migrate;
 mod model;
 mod paths;

@@ -6,14 +6,16 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use vecferry_core::catalog::find_stores;
-use vecferry_core::engine::{self, Cancel, Job, MemoryCheckpoint, Options, Outcome, SinkFactory, StoreJob, Vectors};
+use vecferry_core::engine::{
+    self, Cancel, Job, MemoryCheckpoint, Options, Outcome, SinkFactory, SinkUse, StoreJob, Vectors,
+};
 use vecferry_core::report::{Ended, Report};
-use vecferry_core::{Capability, Embedder, Error, Grants, Plugin, Result};
+use vecferry_core::{Capability, Embedder, Error, Grants, Plugin, Result, SinkGrant};
 
 use crate::args::{MigrateArguments, PluginArguments};
-use crate::dead_letter::DeadLetter;
 use crate::exit::Exit;
 use crate::inspect::discover;
+use crate::letters::Letters;
 use crate::model;
 use crate::plan::{self, Embed, Plan, Store};
 use crate::progress::Progress;
@@ -49,9 +51,18 @@ pub(crate) fn run(arguments: &MigrateArguments, plugins: &PluginArguments) -> Re
         Some(name) if !arguments.dry_run => Some(model::load(name)?),
         _ => None,
     };
-    let sink = (!arguments.dry_run).then(|| destination.factory(&grants, &settings, embedder.as_deref()));
-    let dead_letter = DeadLetter::new(arguments.dead_letter.as_deref());
-    let progress = Arc::new(Progress::new(total(&plan), dead_letter));
+    let factory = destination.factory(&grants, &settings, embedder.as_deref());
+    let sink = match arguments.dry_run {
+        false => SinkUse::Write(factory),
+        // Asking costs as much as writing would, so only a sink that alters records is asked.
+        true if destination.plugin.spec().features.iter().any(|feature| feature == "alters") => {
+            SinkUse::Rehearse(factory)
+        }
+        true => SinkUse::Count,
+    };
+    let dead_letter = Letters::new(arguments.dead_letter.as_deref(), "rejected", "--dead-letter");
+    let changes = Letters::new(arguments.changes.as_deref(), "changed", "--changes");
+    let progress = Arc::new(Progress::new(total(&plan), dead_letter, (!arguments.dry_run).then_some(changes)));
     let job = Job {
         stores: store_jobs(&plan, &stores, &grants, &settings)?,
         sink,
@@ -65,7 +76,11 @@ pub(crate) fn run(arguments: &MigrateArguments, plugins: &PluginArguments) -> Re
     };
     let outcome = execute(job, &cancel, &progress)?;
     progress.finish();
-    Ok(conclude(&outcome, &plan, arguments, progress.dead_letter.written()))
+    let files = Files {
+        dead_letter: progress.dead_letter.written(),
+        changes: progress.changes.as_ref().and_then(Letters::written),
+    };
+    Ok(conclude(&outcome, &plan, arguments, files))
 }
 
 /// Where to, resolved.
@@ -124,8 +139,12 @@ impl Destination {
         let mut location = self.location.clone();
         if let (Some(path), true) = (&self.path, plugin.spec().capabilities.contains(&Capability::SinkFiles)) {
             let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-            grants.sink_folder = Some(parent.unwrap_or(Path::new(".")).to_owned());
             location = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            grants.sink = Some(SinkGrant {
+                folder: parent.unwrap_or(Path::new(".")).to_owned(),
+                name: Some(location.clone()),
+                run: None,
+            });
         }
         let mut config = settings.sink.clone();
         config.insert("location".to_owned(), json!(location));
@@ -225,13 +244,20 @@ fn execute(job: Job, cancel: &Cancel, progress: &Arc<Progress>) -> Result<Outcom
 }
 
 /// The summary, and the exit code it stands for.
-fn conclude(outcome: &Outcome, plan: &Plan, arguments: &MigrateArguments, dead_letter: Option<&Path>) -> Exit {
+/// What a run wrote about single records.
+#[derive(Clone, Copy)]
+struct Files<'a> {
+    dead_letter: Option<&'a Path>,
+    changes: Option<&'a Path>,
+}
+
+fn conclude(outcome: &Outcome, plan: &Plan, arguments: &MigrateArguments, files: Files<'_>) -> Exit {
     let Outcome { report, error } = outcome;
     let exit = exit(report, error.as_ref());
     if arguments.json {
-        render::result(&summary_json(report, error.as_ref(), plan, arguments, dead_letter, exit).to_string());
+        render::result(&summary_json(report, error.as_ref(), plan, arguments, files, exit).to_string());
     } else if error.is_none() || report.counts.found > 0 {
-        render::result(&summary(report, plan, arguments, dead_letter));
+        render::result(&summary(report, plan, arguments, files));
     }
     if let Some(error) = error {
         render::error(error);
@@ -264,7 +290,7 @@ fn success_rate(report: &Report) -> f64 {
     if wanted == 0 { 100.0 } else { report.counts.migrated as f64 * 100.0 / wanted as f64 }
 }
 
-fn summary(report: &Report, plan: &Plan, arguments: &MigrateArguments, dead_letter: Option<&Path>) -> String {
+fn summary(report: &Report, plan: &Plan, arguments: &MigrateArguments, files: Files<'_>) -> String {
     let counts = &report.counts;
     let wanted = counts.found.saturating_sub(counts.duplicates);
     let mut lines: Vec<(&str, String)> = Vec::new();
@@ -283,10 +309,13 @@ fn summary(report: &Report, plan: &Plan, arguments: &MigrateArguments, dead_lett
         verb,
         format!("{} of {} ({:.2} %)", render::count(counts.migrated), render::count(wanted), success_rate(report)),
     ));
-    let place = dead_letter.map_or(String::new(), |path| format!(", kept in {}", path.display()));
+    let place = files.dead_letter.map_or(String::new(), |path| format!(", kept in {}", path.display()));
     lines.push(("Rejected", format!("{}{place}", render::count(counts.rejected))));
     for (code, records) in &report.changes {
         lines.push(("Changed", format!("{code} in {}", render::plural(*records, "record"))));
+    }
+    if let Some(path) = files.changes {
+        lines.push(("Changes", format!("noted record by record in {}", path.display())));
     }
     for line in &plan.set_aside {
         lines.push(("Set aside", line.clone()));
@@ -317,7 +346,7 @@ fn summary_json(
     error: Option<&Error>,
     plan: &Plan,
     arguments: &MigrateArguments,
-    dead_letter: Option<&Path>,
+    files: Files<'_>,
     exit: Exit,
 ) -> Value {
     let mut value = serde_json::to_value(report).unwrap_or_else(|_| json!({}));
@@ -327,7 +356,8 @@ fn summary_json(
         fields.insert("set_aside".to_owned(), json!(plan.set_aside));
         fields.insert("destination".to_owned(), json!(arguments.to));
         fields.insert("dry_run".to_owned(), json!(arguments.dry_run));
-        fields.insert("dead_letter".to_owned(), json!(dead_letter));
+        fields.insert("dead_letter".to_owned(), json!(files.dead_letter));
+        fields.insert("changes_file".to_owned(), json!(files.changes));
         fields.insert("error".to_owned(), json!(error));
         fields.insert("exit".to_owned(), json!(exit as u8));
     }

@@ -17,10 +17,10 @@ mod sink;
 mod source;
 
 pub use embedder::Embedder;
-pub use plugin::{Grants, Plugin, SourceGrant};
+pub use plugin::{Grants, Plugin, SinkGrant, SourceGrant};
 pub use sink::{Sink, Writer};
 pub use source::{Scan, Source};
 pub use vecferry_contract::{
-    Batch, Capability, Change, Claim, Collection, Dense, Error, ErrorKind, Hit, IdOrigin, Limits, Metric, Page,
-    PluginSpec, PrepareMode, Receipt, Rejection, Result, Sparse, Split, Target, Unreadable,
+    Alteration, Batch, Capability, Change, Claim, Collection, Dense, Error, ErrorKind, Hit, IdOrigin, IdPage, Limits,
+    Metric, Page, PluginSpec, PrepareMode, Receipt, Rejection, Result, Sparse, Split, Target, Unreadable,
 };

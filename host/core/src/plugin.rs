@@ -45,8 +45,8 @@ pub trait Plugin: Send + Sync {
 pub struct Grants {
     /// The store: for `source-files` and `sqlite`.
     pub source: Option<SourceGrant>,
-    /// The folder in which `sink-files` may create files.
-    pub sink_folder: Option<PathBuf>,
+    /// The destination: for `sink-files`.
+    pub sink: Option<SinkGrant>,
     /// Hosts for `http`, as `host` or `host:port`.
     pub http_hosts: Vec<String>,
     /// What `${secret:NAME}` stands for: name and value.
@@ -64,12 +64,31 @@ pub struct SourceGrant {
     pub files: Option<Vec<String>>,
 }
 
+/// The files of one destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SinkGrant {
+    /// The folder that names are relative to.
+    pub folder: PathBuf,
+    /// The granted name: a file, or a folder with what lies below it; `None` = all below `folder`.
+    pub name: Option<String>,
+    /// The run that may be interrupted and go on: its unfinished files are kept under this name and found again.
+    /// `None` = what is not finished is removed.
+    pub run: Option<String>,
+}
+
+impl SinkGrant {
+    /// Everything below a folder; what is not finished is removed.
+    pub fn folder(folder: impl Into<PathBuf>) -> Self {
+        SinkGrant { folder: folder.into(), name: None, run: None }
+    }
+}
+
 impl fmt::Debug for Grants {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let secrets: Vec<&str> = self.secrets.iter().map(|(name, _)| name.as_str()).collect();
         f.debug_struct("Grants")
             .field("source", &self.source)
-            .field("sink_folder", &self.sink_folder)
+            .field("sink", &self.sink)
             .field("http_hosts", &self.http_hosts)
             .field("secrets", &secrets)
             .finish_non_exhaustive()

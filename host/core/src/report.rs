@@ -16,6 +16,11 @@ pub trait Observer: Send + Sync {
     /// # Errors
     /// When the dead letter cannot be kept; the run ends then, since the record would be lost.
     fn rejected(&self, rejected: Rejected<'_>) -> vecferry_contract::Result<()>;
+    /// A part of one record reads back otherwise than it was: the destination cannot hold it as it is.
+    ///
+    /// # Errors
+    /// When it cannot be kept; the run ends then.
+    fn altered(&self, altered: Altered<'_>) -> vecferry_contract::Result<()>;
 }
 
 /// A step of a run.
@@ -58,6 +63,21 @@ pub struct Rejected<'a> {
     pub reason: &'a Error,
     /// The record, one row, where it could be read.
     pub row: Option<&'a Batch>,
+}
+
+/// A part of a record that was made to fit.
+#[derive(Clone, Copy, Debug)]
+pub struct Altered<'a> {
+    /// The store's name.
+    pub store: &'a str,
+    /// The collection's name.
+    pub collection: &'a str,
+    /// The id at the destination.
+    pub id: &'a str,
+    /// `document`, `vector`, `sparse`, or `metadata/KEY`.
+    pub field: &'a str,
+    /// What was done: `metadata/null-dropped`.
+    pub code: &'a str,
 }
 
 /// Records, counted.

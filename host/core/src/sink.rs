@@ -1,6 +1,6 @@
 /*! The sink side of the engine: what a runtime (WebAssembly, native) offers over a plugin. */
 
-use vecferry_contract::{Batch, Dense, Hit, Limits, PrepareMode, Receipt, Result, Target};
+use vecferry_contract::{Batch, Dense, Hit, IdPage, Limits, PrepareMode, Receipt, Result, Target};
 
 /// One sink plugin with its location and settings already bound.
 ///
@@ -8,7 +8,7 @@ use vecferry_contract::{Batch, Dense, Hit, Limits, PrepareMode, Receipt, Result,
 /// - **Threads.** As `Source`. Where `Limits::max_concurrency` allows more than one writer, the engine makes
 ///   more instances, one a thread; with 1 it keeps one instance and writes in order.
 /// - **Order.** `check` → `prepare` (once per target, before the first write anywhere) → `open` → writes and
-///   `flush` → `finish` (once, when all is flushed).
+///   `flush` → `settle` → reads → `finish` (once, when all is flushed).
 /// - **Idempotence.** `write` upserts by id: the engine may write a batch again after any error or crash.
 /// - **Receipts.** Each row is accepted or rejected. Rejected rows go to the dead letter; the rest goes on. An
 ///   error concerns the whole batch: `throttled` and `transient` are retried with back-off, `corrupt` and
@@ -25,6 +25,11 @@ pub trait Sink: Send {
     /// # Errors
     /// `config` when the target exists with another dimension or metric; nothing was written then.
     fn prepare(&mut self, target: &Target, mode: PrepareMode) -> Result<Limits>;
+    /// What `write` would answer, without any power of the host. `prepare` need not come first.
+    ///
+    /// # Errors
+    /// What `write` would fail with for the batch as a whole.
+    fn rehearse(&mut self, target: &Target, batch: Batch) -> Result<Receipt>;
     /// A writer to a prepared target.
     ///
     /// # Errors
@@ -49,6 +54,16 @@ pub trait Writer {
     /// # Errors
     /// See [`Sink`].
     fn flush(&mut self) -> Result<()>;
+    /// Returns once what this writer flushed is seen by every writer's reads.
+    ///
+    /// # Errors
+    /// `transient` or `throttled` while it is not; the engine asks again.
+    fn settle(&mut self) -> Result<()>;
+    /// All ids of the target, about `max` at a time; `None` at the end.
+    ///
+    /// # Errors
+    /// `unsupported` where the destination cannot list. See [`Sink`].
+    fn list(&mut self, after: Option<&[u8]>, max: u32) -> Result<Option<IdPage>>;
     /// Records in the target.
     ///
     /// # Errors

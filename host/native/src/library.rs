@@ -35,6 +35,9 @@ pub(crate) struct SinkFunctions {
     pub(crate) writer_fetch: ObjectFn,
     pub(crate) writer_query: ObjectFn,
     pub(crate) writer_close: ObjectFn,
+    pub(crate) rehearse: PluginFn,
+    pub(crate) writer_settle: ObjectFn,
+    pub(crate) writer_list: ObjectFn,
 }
 
 /// An error for a file that is no plugin.
@@ -170,6 +173,9 @@ impl SinkFunctions {
             writer_fetch: table.writer_fetch?,
             writer_query: table.writer_query?,
             writer_close: table.writer_close?,
+            rehearse: table.rehearse?,
+            writer_settle: table.writer_settle?,
+            writer_list: table.writer_list?,
         })
     }
 }

@@ -83,6 +83,11 @@ impl Instance {
         number
     }
 
+    fn keep_output(&self, output: Output) -> Opened {
+        let size = output.size();
+        Opened { handle: self.keep(Handle::Output(Arc::new(Mutex::new(output)))), size }
+    }
+
     fn get<T>(&self, number: u64, pick: impl FnOnce(Handle) -> Option<T>) -> Result<T> {
         let handle = lock(&self.handles).get(&number).cloned();
         handle.and_then(pick).ok_or_else(|| {
@@ -144,8 +149,12 @@ powers! {
     sqlite_next = |host, rows, max: u32| lock(&*host.rows(rows)?).next(max);
     http_send = |host, _, request: Request| host.powers.send(request);
     output_create = |host, _, name: &str| {
-        Ok(host.keep(Handle::Output(Arc::new(Mutex::new(host.powers.create_output(name)?)))))
+        Ok(host.keep_output(host.powers.create_output(name)?).handle)
     };
+    output_list = |host, _, (): ()| host.powers.list_outputs();
+    output_reopen = |host, _, name: &str| Ok(host.powers.reopen_output(name)?.map(|output| host.keep_output(output)));
+    output_open = |host, _, name: &str| Ok(host.keep_output(host.powers.open_output(name)?));
+    output_truncate = |host, output, size: u64| lock(&*host.output(output)?).truncate(size);
     output_sync = |host, output, (): ()| lock(&*host.output(output)?).sync();
     output_commit = |host, output, (): ()| lock(&*host.output(output)?).commit();
     close = |host, handle, (): ()| {
@@ -183,6 +192,10 @@ static TABLE: HostTable = HostTable {
     log_enabled: Some(entry::log_enabled),
     log: Some(entry::log),
     cancelled: Some(entry::cancelled),
+    output_list: Some(entry::output_list),
+    output_reopen: Some(entry::output_reopen),
+    output_open: Some(entry::output_open),
+    output_truncate: Some(entry::output_truncate),
 };
 
 // SAFETY: plugins call it as `abi::ReadFn` says.

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use vecferry_contract::abi::{OpenWriter, Prepare, Query, Settings};
-use vecferry_contract::{Batch, Dense, Hit, Limits, PluginSpec, PrepareMode, Receipt, Result, Target};
+use vecferry_contract::abi::{List, OpenWriter, Prepare, Query, Rehearse, Settings};
+use vecferry_contract::{Batch, Dense, Hit, IdPage, Limits, PluginSpec, PrepareMode, Receipt, Result, Target};
 use vecferry_core::{Grants, Sink, Writer};
 
 use crate::border::{Border, Object};
@@ -35,6 +35,12 @@ impl Sink for NativeSink {
         let args = Prepare { config: &self.config, target: Cow::Borrowed(target), mode };
         let limits = self.border.call(&self.context, "prepare", self.functions.prepare, &args);
         limits.map_err(|fault| at_fault(fault, "collection", &target.collection))
+    }
+
+    fn rehearse(&mut self, target: &Target, batch: Batch) -> Result<Receipt> {
+        let args = Rehearse { config: &self.config, target: Cow::Borrowed(target), batch: Cow::Owned(batch) };
+        let receipt: Result<Receipt> = self.border.call(&self.context, "rehearse", self.functions.rehearse, &args);
+        receipt.map(Receipt::checked).map_err(|fault| at_fault(fault, "collection", &target.collection))
     }
 
     fn open<'a>(&'a mut self, target: &Target) -> Result<Box<dyn Writer + 'a>> {
@@ -70,6 +76,16 @@ impl Writer for NativeWriter {
     fn flush(&mut self) -> Result<()> {
         let flushed = self.writer.call("flush", self.functions.writer_flush, &());
         self.here(flushed)
+    }
+
+    fn settle(&mut self) -> Result<()> {
+        let settled = self.writer.call("settle", self.functions.writer_settle, &());
+        self.here(settled)
+    }
+
+    fn list(&mut self, after: Option<&[u8]>, max: u32) -> Result<Option<IdPage>> {
+        let page = self.writer.call("list", self.functions.writer_list, &List { after, max });
+        self.here(page)
     }
 
     fn count(&mut self) -> Result<u64> {

@@ -48,7 +48,7 @@ fn with_database() -> tempfile::TempDir {
 
 fn over(home: &Path) -> Grants {
     let source = Some(SourceGrant { root: home.join("store"), files: None });
-    Grants { source, sink_folder: Some(home.join("sink")), ..Grants::default() }
+    Grants { source, sink: Some(vecferry_core::SinkGrant::folder(home.join("sink"))), ..Grants::default() }
 }
 
 fn source(home: &Path, what: &str) -> Box<dyn Source> {

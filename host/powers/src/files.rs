@@ -97,6 +97,21 @@ impl Granted {
     }
 }
 
+/// Every file below a folder, sorted by name.
+pub(crate) fn list(root: &Path) -> Result<Vec<Entry>> {
+    let mut entries = walk(root, MAX_LISTED)?;
+    entries.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(entries)
+}
+
+/// Opens a file below a folder; and where it really is.
+pub(crate) fn open_below(root: &Path, name: &str) -> Result<(File, PathBuf)> {
+    let root = root.canonicalize().map_err(|e| fault("open", name, &e))?;
+    let found = locate(&root, name)?;
+    let file = File::open(&found.path).map_err(|e| fault("open", name, &e))?;
+    Ok((file, found.path))
+}
+
 fn locate(root: &Path, name: &str) -> Result<Granted> {
     resolve(root, &root.join(names::relative(name)?), name)
 }

@@ -27,6 +27,7 @@ pub use sink_files::Output;
 pub use sqlite::{Database, Rows};
 pub use vecferry_contract::{Capability, Entry, Error, Level, Method, Request, Response, Result, Value};
 pub use vecferry_core::Grants;
+use vecferry_core::SinkGrant;
 
 use files::Store;
 use slots::Slots;
@@ -93,9 +94,39 @@ impl Powers {
     /// # Errors
     /// `denied` without `sink-files` or for a name that leads out of the destination; `transient` for a full disk.
     pub fn create_output(&self, name: &str) -> Result<Output> {
-        self.need(Capability::SinkFiles, self.grants.sink_folder.is_some())?;
-        let folder = self.grants.sink_folder.as_deref().unwrap_or_else(|| std::path::Path::new("."));
-        Output::create(folder, name, self.slots.take("open destination files")?)
+        let grant = self.destination()?;
+        Output::create(grant, name, self.slots.take("open destination files")?)
+    }
+
+    /// The unfinished file of this name that the run left when it was interrupted.
+    ///
+    /// # Errors
+    /// As [`Powers::create_output`]; `config` while another process writes it.
+    pub fn reopen_output(&self, name: &str) -> Result<Option<Output>> {
+        let grant = self.destination()?;
+        Output::reopen(grant, name, self.slots.take("open destination files")?)
+    }
+
+    /// A destination file that stands under its name, to be read.
+    ///
+    /// # Errors
+    /// `denied` without `sink-files` or for a name that leads out of the destination; `not-found`.
+    pub fn open_output(&self, name: &str) -> Result<Output> {
+        let grant = self.destination()?;
+        Output::open(grant, name, self.slots.take("open destination files")?)
+    }
+
+    /// The destination files that stand under their names, sorted.
+    ///
+    /// # Errors
+    /// `denied` without `sink-files`; `transient` when the disk fails.
+    pub fn list_outputs(&self) -> Result<Vec<Entry>> {
+        sink_files::list(self.destination()?)
+    }
+
+    fn destination(&self) -> Result<&SinkGrant> {
+        self.need(Capability::SinkFiles, self.grants.sink.is_some())?;
+        self.grants.sink.as_ref().ok_or_else(|| self.denied(Capability::SinkFiles))
     }
 
     /// Whether a log line of this level would be shown.

@@ -1,8 +1,9 @@
 /*! The contract's types to and from the bindings' types, field by field. Columns are moved, never copied. */
 
 use vecferry_contract::{
-    Batch, Capability, Change, Claim, Collection, Dense, Error, ErrorKind, Hit, IdOrigin, Level, Limits, Method,
-    Metric, Page, PluginSpec, PrepareMode, Receipt, Rejection, Sparse, Split, Target, Unreadable, Value,
+    Alteration, Batch, Capability, Change, Claim, Collection, Dense, Error, ErrorKind, Hit, IdOrigin, IdPage, Level,
+    Limits, Method, Metric, Page, PluginSpec, PrepareMode, Receipt, Rejection, Sparse, Split, Target, Unreadable,
+    Value,
 };
 
 use crate::bindings::{batches, http, sink, source, sqlite, telemetry, types};
@@ -180,8 +181,22 @@ impl From<sink::Rejection> for Rejection {
 
 impl From<sink::Receipt> for Receipt {
     fn from(receipt: sink::Receipt) -> Self {
-        let sink::Receipt { accepted, rejected, changes } = receipt;
-        Receipt { accepted, rejected: each(rejected), changes: each(changes) }
+        let sink::Receipt { accepted, rejected, altered } = receipt;
+        Receipt { accepted, rejected: each(rejected), altered: each(altered) }
+    }
+}
+
+impl From<sink::Alteration> for Alteration {
+    fn from(alteration: sink::Alteration) -> Self {
+        let sink::Alteration { row, field, code } = alteration;
+        Alteration { row, field, code }
+    }
+}
+
+impl From<sink::IdPage> for IdPage {
+    fn from(page: sink::IdPage) -> Self {
+        let sink::IdPage { ids, cursor } = page;
+        IdPage { ids, cursor }
     }
 }
 

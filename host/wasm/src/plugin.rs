@@ -113,7 +113,7 @@ impl Plugin for WasmPlugin {
     fn sink(&self, grants: Grants, config: serde_json::Value) -> Result<Box<dyn Sink>> {
         let maker = self.sink.as_ref().ok_or_else(|| self.lacks("sink"))?;
         // Not the location: it may hold a password.
-        let input = grants.sink_folder.as_ref().map(|folder| folder.display().to_string());
+        let input = grants.sink.as_ref().map(|grant| grant.folder.display().to_string());
         let session = Session::new(maker.clone(), grants, input.unwrap_or_default());
         Ok(Box::new(WasmSink { session, config: config.to_string() }))
     }

@@ -1,6 +1,6 @@
 /*! [`Sink`] over a component. */
 
-use vecferry_contract::{Batch, Dense, Error, Hit, Limits, PrepareMode, Receipt, Result, Target};
+use vecferry_contract::{Batch, Dense, Error, Hit, IdPage, Limits, PrepareMode, Receipt, Result, Target};
 use vecferry_core::{Sink, Writer};
 use wasmtime::Store;
 use wasmtime::component::ResourceAny;
@@ -29,6 +29,15 @@ impl Sink for WasmSink {
         let (ours, mode) = (target.into(), mode.into());
         let limits = self.session.call("prepare", |store, guest| guest.call_prepare(store, config, &ours, mode));
         limits.map(Into::into).map_err(|fault| at_fault(fault, "target", &target.collection))
+    }
+
+    fn rehearse(&mut self, target: &Target, batch: Batch) -> Result<Receipt> {
+        let config = &self.config;
+        let (ours, batch) = (target.into(), batch.into());
+        let receipt = self.session.call("rehearse", |store, guest| guest.call_rehearse(store, config, &ours, &batch));
+        receipt
+            .map(|receipt| Receipt::from(receipt).checked())
+            .map_err(|fault| at_fault(fault, "target", &target.collection))
     }
 
     fn open<'a>(&'a mut self, target: &Target) -> Result<Box<dyn Writer + 'a>> {
@@ -85,6 +94,15 @@ impl Writer for WasmWriter<'_> {
 
     fn flush(&mut self) -> Result<()> {
         self.call("flush", |guest, store, writer| guest.call_flush(store, writer))
+    }
+
+    fn settle(&mut self) -> Result<()> {
+        self.call("settle", |guest, store, writer| guest.call_settle(store, writer))
+    }
+
+    fn list(&mut self, after: Option<&[u8]>, max: u32) -> Result<Option<IdPage>> {
+        let page = self.call("list", |guest, store, writer| guest.call_list(store, writer, after, max))?;
+        Ok(page.map(Into::into))
     }
 
     fn count(&mut self) -> Result<u64> {

@@ -166,7 +166,7 @@ fn every_fault_of_a_sink_is_an_error_and_the_next_call_has_a_fresh_instance() {
     for (name, what, limits, code, says) in cases {
         let case = format!("{what} in {name}");
         let folder = tempfile::tempdir().unwrap();
-        let grants = Grants { sink_folder: Some(folder.path().to_owned()), ..Grants::default() };
+        let grants = Grants { sink: Some(vecferry_core::SinkGrant::folder(folder.path())), ..Grants::default() };
         let mut sink = hostile_under(limits()).sink(grants, deed(name, what)).unwrap();
         let error = match name {
             "check" => sink.check(),

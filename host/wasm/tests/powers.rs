@@ -48,7 +48,7 @@ fn names_do_not_lead_out_of_what_was_granted() {
     for what in ["read-outside", "read-absolute", "write-outside"] {
         let grants = Grants {
             source: Some(SourceGrant { root: root.clone(), files: None }),
-            sink_folder: Some(root.clone()),
+            sink: Some(vecferry_core::SinkGrant::folder(root.clone())),
             ..Grants::default()
         };
         let error = hostile().source(grants, deed("discover", what)).unwrap().discover().expect_err(what);
@@ -179,7 +179,7 @@ fn the_hosts_time_is_not_the_guests() {
         let (address, server) = serve(delay);
         // The guest asks for more after the slow answer.
         let folder = tempfile::tempdir().unwrap();
-        let grants = Grants { sink_folder: Some(folder.path().to_owned()), ..web(address) };
+        let grants = Grants { sink: Some(vecferry_core::SinkGrant::folder(folder.path())), ..web(address) };
         let config = json!({ "send": format!("http://{address}/"), "write": "out" });
         let answer = powers_under(options(host_deadline)).source(grants, config).unwrap().discover();
         server.join().unwrap();
@@ -190,7 +190,7 @@ fn the_hosts_time_is_not_the_guests() {
 #[test]
 fn outputs_cross_the_border() {
     let folder = tempfile::tempdir().unwrap();
-    let grants = || Grants { sink_folder: Some(folder.path().to_owned()), ..Grants::default() };
+    let grants = || Grants { sink: Some(vecferry_core::SinkGrant::folder(folder.path())), ..Grants::default() };
     assert_eq!(told(grants(), json!({ "write": "out.txt" }), "synced"), ["12"]);
     assert_eq!(told(grants(), json!({ "write": "out.txt" }), "read back"), ["world"]);
     assert_eq!(std::fs::read_to_string(folder.path().join("out.txt")).unwrap(), "hello, world");

@@ -10,7 +10,7 @@ is noticed and not written.
 use std::collections::HashMap;
 
 use vecferry_sdk::{
-    Batch, Change, Dense, Error, Hit, Host, Metric, Nearest, Output, Receipt, Rejection, Result, Target,
+    Alteration, Batch, Dense, Error, Hit, Host, IdPage, Metric, Nearest, Output, Receipt, Rejection, Result, Target,
 };
 
 use crate::index::{Index, Key};
@@ -63,6 +63,37 @@ impl Lines {
         })
     }
 
+    /// The file that an interrupted run left, or a new one. What stands behind the last whole line is taken back.
+    pub(crate) fn reopen(host: &Host, name: &str) -> Result<Self> {
+        let Some(output) = host.reopen_output(name)? else { return Lines::create(host, name) };
+        let mut lines = Lines {
+            host: host.clone(),
+            name: name.to_owned(),
+            length: output.size(),
+            output,
+            doubtful: false,
+            index: Index::new(),
+            superseded: Vec::new(),
+            collections: HashMap::new(),
+        };
+        let mut walk = Walk::new(0, lines.length);
+        let mut whole = 0;
+        while let Some((offset, bytes)) = walk.next(&*lines.output)? {
+            // A torn write can leave a gap of zeros before bytes that arrived: nothing behind it counts.
+            let Ok(line) = Line::parse(bytes) else { break };
+            let stored = lines.collections.entry(line.collection.clone().into_owned());
+            let stored = stored.or_insert(Stored { dimension: None, metric: Metric::Unknown, records: 0 });
+            match lines.index.insert(Key::new(&line.collection, &line.id), offset) {
+                Some(earlier) => lines.superseded.push(earlier),
+                None => stored.records += 1,
+            }
+            whole = offset + bytes.len() as u64;
+        }
+        lines.output.truncate(whole)?;
+        lines.length = whole;
+        Ok(lines)
+    }
+
     /// Makes the target known, or compares it with what is known of it.
     pub(crate) fn prepare(&mut self, target: &Target) -> Result<()> {
         let Some(known) = self.collections.get_mut(&target.collection) else {
@@ -105,30 +136,21 @@ impl Lines {
         self.settle()?;
         let mut pending = Pending::default();
         let mut receipt = Receipt::default();
-        let mut lost =
-            [("vector/non-finite-to-null", 0), ("vector/further-column-left-out", 0), ("vector/sparse-left-out", 0)];
         for (row, id) in batch.ids.iter().enumerate() {
             let start = pending.bytes.len();
             let rendered = fits(batch, row, dimension)
                 .and_then(|()| render(batch, row, id, collection, &mut pending.bytes))
                 .map_err(|e| e.at("id", id));
             match rendered {
-                Ok(Lost { non_finite, dense, sparse }) => {
+                Ok(lost) => {
                     self.stage(&mut pending, Key::new(collection, id), start)?;
                     receipt.accepted += 1;
-                    for ((_, records), is) in lost.iter_mut().zip([non_finite, dense, sparse]) {
-                        *records += u32::from(is);
-                    }
+                    receipt.altered.extend(alterations(row, lost));
                 }
                 Err(reason) => receipt.rejected.push(Rejection { row: u32::try_from(row).unwrap_or(u32::MAX), reason }),
             }
         }
         self.append(collection, &pending)?;
-        receipt.changes = lost
-            .into_iter()
-            .filter(|(_, records)| *records > 0)
-            .map(|(code, records)| Change { code: code.to_owned(), records })
-            .collect();
         Ok(receipt)
     }
 
@@ -212,6 +234,31 @@ impl Lines {
         Ok(self.stored(collection)?.records)
     }
 
+    /// Ids of a collection in the order of their lines; the cursor is where the next line begins.
+    pub(crate) fn list(&mut self, collection: &str, after: Option<&[u8]>, max: u32) -> Result<Option<IdPage>> {
+        self.stored(collection)?;
+        let from = match after.map(<[u8; 8]>::try_from) {
+            None => 0,
+            Some(Ok(offset)) => u64::from_le_bytes(offset),
+            Some(Err(_)) => return Err(Error::internal("jsonl/cursor", "this is no cursor of a list of ids")),
+        };
+        self.superseded.sort_unstable();
+        let mut page = IdPage::default();
+        let mut walk = Walk::new(from, self.length);
+        while page.ids.len() < max.max(1) as usize
+            && let Some((offset, bytes)) = walk.next(&*self.output)?
+        {
+            if self.superseded.binary_search(&offset).is_err() {
+                let line = Line::parse(bytes)?;
+                if line.collection == collection {
+                    page.ids.push(line.id.into_owned());
+                }
+            }
+        }
+        page.cursor = walk.offset.to_le_bytes().to_vec();
+        Ok((!page.ids.is_empty()).then_some(page))
+    }
+
     pub(crate) fn fetch(&self, collection: &str, ids: &[String]) -> Result<Batch> {
         let width = self.stored(collection)?.dimension.unwrap_or(0);
         let (mut dense, mut documents, mut metadata) = (Dense::new(width, Vec::new()), Vec::new(), Vec::new());
@@ -284,6 +331,40 @@ impl Lines {
         kept.write(&lines)?;
         kept.commit()
     }
+}
+
+/// What a line has no place for, said of one row.
+fn alterations(row: usize, lost: Lost) -> impl Iterator<Item = Alteration> {
+    let Lost { non_finite, dense, sparse } = lost;
+    let codes = [
+        (non_finite, "vector", "vector/non-finite-to-null"),
+        (dense, "vector", "vector/further-column-left-out"),
+        (sparse, "sparse", "vector/sparse-left-out"),
+    ];
+    codes.into_iter().filter(|(is, ..)| *is).map(move |(_, field, code)| Alteration {
+        row: u32::try_from(row).unwrap_or(u32::MAX),
+        field: field.to_owned(),
+        code: code.to_owned(),
+    })
+}
+
+/// What a write of this batch would answer.
+pub(crate) fn rehearse(collection: &str, dimension: Option<u32>, batch: &Batch) -> Result<Receipt> {
+    batch.check()?;
+    let mut receipt = Receipt::default();
+    let mut line = Vec::new();
+    for (row, id) in batch.ids.iter().enumerate() {
+        line.clear();
+        let rendered = fits(batch, row, dimension).and_then(|()| render(batch, row, id, collection, &mut line));
+        match rendered.map_err(|e| e.at("id", id)) {
+            Ok(lost) => {
+                receipt.accepted += 1;
+                receipt.altered.extend(alterations(row, lost));
+            }
+            Err(reason) => receipt.rejected.push(Rejection { row: u32::try_from(row).unwrap_or(u32::MAX), reason }),
+        }
+    }
+    Ok(receipt)
 }
 
 fn fits(batch: &Batch, row: usize, dimension: Option<u32>) -> Result<()> {

@@ -1,18 +1,19 @@
 /*!
 The sink's side towards the host. The plugin's instance holds the files that it writes, by location: every
-writer, and `finish`, mean the same one. What dies with the instance was not finished and leaves no file.
+writer, and `finish`, mean the same one. What dies with the instance was not finished and leaves no file under the
+name; a run that goes on (the setting `resume`, which the host gives) finds what was flushed.
 */
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 
 use vecferry_sdk::{
-    Batch, Capability, Config, Dense, Error, Hit, Host, Limits, PluginSpec, PrepareMode, Receipt, Result, SinkPlugin,
-    Target, Writer,
+    Batch, Capability, Config, Dense, Error, Hit, Host, IdPage, Limits, PluginSpec, PrepareMode, Receipt, Result,
+    SinkPlugin, Target, Writer,
 };
 
 use crate::Jsonl;
-use crate::lines::Lines;
+use crate::lines::{self, Lines};
 
 /// What one write may hold; as text it becomes about three times that.
 const MAX_BYTES: u64 = 4 << 20;
@@ -79,12 +80,21 @@ impl SinkPlugin for Jsonl {
         }
         FILES.with_borrow_mut(|files| -> Result<()> {
             if !matches!(files.get(&name), Some(State::Writing(_))) {
-                files.insert(name.clone(), State::Writing(Box::new(Lines::create(host, &name)?)));
+                let lines = if config.get("resume").and_then(Config::as_bool).unwrap_or(false) {
+                    Lines::reopen(host, &name)?
+                } else {
+                    Lines::create(host, &name)?
+                };
+                files.insert(name.clone(), State::Writing(Box::new(lines)));
             }
             Ok(())
         })?;
         with_lines(&name, |lines| lines.prepare(target))?;
         Ok(Limits { max_bytes: MAX_BYTES, max_concurrency: 1, ..Limits::default() })
+    }
+
+    fn rehearse(_config: &Config, target: &Target, batch: &Batch) -> Result<Receipt> {
+        lines::rehearse(&target.collection, target.dimension, batch)
     }
 
     fn open(_host: &Host, config: &Config, target: &Target) -> Result<Box<dyn Writer>> {
@@ -123,6 +133,9 @@ impl Writer for LinesOf {
     }
     fn count(&mut self) -> Result<u64> {
         with_lines(&self.name, |lines| lines.count(&self.collection))
+    }
+    fn list(&mut self, after: Option<&[u8]>, max: u32) -> Result<Option<IdPage>> {
+        with_lines(&self.name, |lines| lines.list(&self.collection, after, max))
     }
     fn fetch(&mut self, ids: &[String]) -> Result<Batch> {
         with_lines(&self.name, |lines| lines.fetch(&self.collection, ids))

@@ -12,7 +12,7 @@ use vecferry_plugin_jsonl::Jsonl;
 use vecferry_sdk::testing::folder_host;
 use vecferry_sdk::testing::sink_conformance::{InProcess, Promises, run};
 use vecferry_sdk::{
-    Batch, Change, Config, Database, Dense, Entry, Error, ErrorKind, File, Host, HostPowers, Level, Metric, Output,
+    Alteration, Batch, Config, Database, Dense, Entry, Error, ErrorKind, File, Host, HostPowers, Level, Metric, Output,
     PrepareMode, Request, Response, Result, SinkPlugin, Sparse, Target, Writer,
 };
 
@@ -103,7 +103,7 @@ fn lines_read_as_promised() {
         let host = folder_host(folder.path());
         let dimension = batch.vectors().map(|dense| dense.dimension);
         let receipt = begin(&host, &target(dimension)).write(batch).unwrap();
-        assert!(receipt.rejected.is_empty() && receipt.changes.is_empty(), "{name}: {receipt:?}");
+        assert!(receipt.rejected.is_empty() && receipt.altered.is_empty(), "{name}: {receipt:?}");
         assert_eq!(finished(&host, folder.path()), format!("{want}\n"), "{name}");
         // `prepare` begins the next case's file anew.
     }
@@ -159,17 +159,57 @@ fn what_does_not_fit_is_counted() {
         ..Batch::default()
     };
     let receipt = writer.write(&batch).unwrap();
-    let change = |code: &str, records| Change { code: code.into(), records };
+    let altered = |row, field: &str, code: &str| Alteration { row, field: field.into(), code: code.into() };
     let want = [
-        change("vector/non-finite-to-null", 2),
-        change("vector/further-column-left-out", 1),
-        change("vector/sparse-left-out", 2),
+        altered(0, "vector", "vector/non-finite-to-null"),
+        altered(1, "vector", "vector/non-finite-to-null"),
+        altered(1, "sparse", "vector/sparse-left-out"),
+        altered(2, "vector", "vector/further-column-left-out"),
+        altered(2, "sparse", "vector/sparse-left-out"),
     ];
-    assert_eq!((receipt.accepted, receipt.changes), (3, want.to_vec()));
+    assert_eq!((receipt.accepted, &receipt.altered), (3, &want.to_vec()));
+    let config = serde_json::json!({"location": "out.jsonl"});
+    let rehearsed = Jsonl::rehearse(&config, &target(Some(2)), &batch).unwrap();
+    assert_eq!(rehearsed, receipt, "a rehearsal answers as the write does");
     let hits = writer.query(&Dense::new(2, vec![1.0, 2.0]), 3).unwrap();
     assert_eq!(hits[0][0].id, "c", "vectors with a gap are far from everything");
     let text = finished(&host, folder.path());
     assert!(text.contains("\"vector\":[null,1.0]") && text.contains("\"vector\":[null,null]"), "{text}");
+}
+
+#[test]
+fn an_interrupted_run_goes_on_behind_the_last_whole_line() {
+    let wanted = {
+        let folder = TempDir::new().unwrap();
+        let host = folder_host(folder.path());
+        let mut writer = begin(&host, &target(Some(1)));
+        for id in ["a", "b", "c"] {
+            writer.write(&one(id, &[1.0], Some(id), "{}")).unwrap();
+        }
+        finished(&host, folder.path())
+    };
+    // Every way of being cut off: between lines, within one, and with a gap that a torn write left.
+    let cuts = (0..=wanted.len()).map(|end| wanted.as_bytes()[..end].to_vec());
+    let torn = (1..wanted.len()).map(|end| [&wanted.as_bytes()[..end - 1], b"\0\0\0\0\n{}\n"].concat());
+    for left in cuts.chain(torn) {
+        let folder = TempDir::new().unwrap();
+        let host = folder_host(folder.path());
+        std::fs::write(folder.path().join("out.jsonl.unfinished"), &left).unwrap();
+        let config = json!({"location": "out.jsonl", "resume": true});
+        // Each in a thread, and so in an instance, of its own.
+        Jsonl::prepare(&host, &config, &target(Some(1)), PrepareMode::CreateIfMissing).unwrap();
+        let mut writer = Jsonl::open(&host, &config, &target(Some(1))).unwrap();
+        let whole = left
+            .split_inclusive(|&byte| byte == b'\n')
+            .filter(|line| wanted.contains(&*String::from_utf8_lossy(line)) && line.ends_with(b"\n"))
+            .count();
+        assert_eq!(writer.count().unwrap(), whole as u64, "{:?}", String::from_utf8_lossy(&left));
+        for id in ["a", "b", "c"] {
+            writer.write(&one(id, &[1.0], Some(id), "{}")).unwrap();
+        }
+        Jsonl::finish(&host, &config).unwrap();
+        assert_eq!(std::fs::read_to_string(folder.path().join("out.jsonl")).unwrap(), wanted);
+    }
 }
 
 #[test]
@@ -288,6 +328,12 @@ impl Output for FullOutput {
             Fault::Half => self.inner.write(&bytes[..bytes.len() / 2]).and(full),
         }
     }
+    fn size(&self) -> u64 {
+        self.inner.size()
+    }
+    fn truncate(&mut self, size: u64) -> Result<()> {
+        self.inner.truncate(size)
+    }
     fn sync(&mut self) -> Result<u64> {
         self.inner.sync()
     }
@@ -305,6 +351,15 @@ impl Output for FullOutput {
 impl HostPowers for FullDisk {
     fn create_output(&self, name: &str) -> Result<Box<dyn Output>> {
         Ok(Box::new(FullOutput { inner: self.inner.create_output(name)?, fault: self.fault.clone() }))
+    }
+    fn reopen_output(&self, name: &str) -> Result<Option<Box<dyn Output>>> {
+        self.inner.reopen_output(name)
+    }
+    fn open_output(&self, name: &str) -> Result<Box<dyn Output>> {
+        self.inner.open_output(name)
+    }
+    fn list_outputs(&self) -> Result<Vec<Entry>> {
+        self.inner.list_outputs()
     }
     fn list_files(&self) -> Result<Vec<Entry>> {
         self.inner.list_files()

@@ -2,8 +2,8 @@
 
 use rusqlite::{Statement, Transaction, TransactionBehavior, params};
 use vecferry_sdk::{
-    Batch, Change, Dense, Error, ErrorKind, Hit, Host, Nearest, Receipt, Rejection, Result, Sparse, Value, Writer,
-    metadata_object,
+    Alteration, Batch, Dense, Error, ErrorKind, Hit, Host, IdPage, Nearest, Receipt, Rejection, Result, Sparse, Value,
+    Writer, metadata_object,
 };
 
 use crate::database::Database;
@@ -66,6 +66,13 @@ impl CollectionWriter {
                     Ok(metadata) => {
                         insert.row(batch, row, id, metadata).map_err(|e| failed(e).at("id", id))?;
                         receipt.accepted += 1;
+                        if renamed {
+                            receipt.altered.push(Alteration {
+                                row: u32::try_from(row).unwrap_or(u32::MAX),
+                                field: "vector".into(),
+                                code: "vector/renamed".into(),
+                            });
+                        }
                     }
                     Err(reason) => receipt
                         .rejected
@@ -77,9 +84,6 @@ impl CollectionWriter {
         let sql = "UPDATE collections SET revision = revision + 1, has_documents = max(has_documents, ?2) WHERE collection = ?1";
         transaction.execute(sql, params![stored.number, has_documents]).map_err(failed)?;
         transaction.commit().map_err(failed)?;
-        if renamed {
-            receipt.changes.push(Change { code: "vector/renamed".into(), records: receipt.accepted });
-        }
         Ok(receipt)
     }
 }
@@ -254,6 +258,27 @@ impl Writer for CollectionWriter {
 
     fn count(&mut self) -> Result<u64> {
         self.stored()?.count(&self.database)
+    }
+
+    fn list(&mut self, after: Option<&[u8]>, max: u32) -> Result<Option<IdPage>> {
+        let after = match after.map(<[u8; 8]>::try_from) {
+            None => i64::MIN,
+            Some(Ok(record)) => i64::from_le_bytes(record),
+            Some(Err(_)) => return Err(Error::internal("sqlite/cursor", "this is no cursor of a list of ids")),
+        };
+        let table = self.stored()?.records();
+        let sql = format!("SELECT record, id FROM {table} WHERE record > ?1 ORDER BY record LIMIT ?2");
+        let mut page = IdPage::default();
+        for row in self.database.rows(&sql, &[Value::Integer(after), Value::Integer(i64::from(max.max(1)))])? {
+            match <[Value; 2]>::try_from(row) {
+                Ok([Value::Integer(record), Value::Text(id)]) => {
+                    page.ids.push(id);
+                    page.cursor = record.to_le_bytes().to_vec();
+                }
+                _ => return Err(self.database.corrupt(format!("{table} holds an id that is no text"))),
+            }
+        }
+        Ok((!page.ids.is_empty()).then_some(page))
     }
 
     fn fetch(&mut self, ids: &[String]) -> Result<Batch> {

@@ -26,7 +26,7 @@ use std::ffi::c_void;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Dense, PrepareMode, Split, Target, Value};
+use crate::{Batch, Dense, PrepareMode, Split, Target, Value};
 
 /// Raised when the two sides could misunderstand each other.
 pub const ABI_VERSION: u32 = 1;
@@ -143,6 +143,12 @@ pub struct SinkTable {
     pub writer_query: Option<ObjectFn>,
     /// Writer, `()` → `()`; the writer is gone afterwards, whatever is returned
     pub writer_close: Option<ObjectFn>,
+    /// [`Rehearse`] → [`crate::Receipt`]
+    pub rehearse: Option<PluginFn>,
+    /// Writer, `()` → `()`
+    pub writer_settle: Option<ObjectFn>,
+    /// Writer, [`List`] → `Option<`[`crate::IdPage`]`>`
+    pub writer_list: Option<ObjectFn>,
 }
 
 /// The powers as they are handed to a plugin's function.
@@ -161,8 +167,8 @@ pub type PowerFn = unsafe extern "C" fn(u64, u64, Bytes, *mut Buffer) -> u32;
 /// `out` holds nothing when it worked.
 pub type ReadFn = unsafe extern "C" fn(u64, u64, u64, *mut u8, usize, *mut usize, *mut Buffer) -> u32;
 
-/// The host's powers. Handles are numbers, given by `file_open`, `sqlite_open`, `sqlite_query` and `output_create`, and
-/// given back through `close`.
+/// The host's powers. Handles are numbers, given by `file_open`, `sqlite_open`, `sqlite_query` and the functions that open
+/// outputs, and given back through `close`.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct HostTable {
@@ -200,6 +206,14 @@ pub struct HostTable {
     pub log: Option<PowerFn>,
     /// `()` → `bool`
     pub cancelled: Option<PowerFn>,
+    /// `()` → `Vec<`[`crate::Entry`]`>`: of the destination
+    pub output_list: Option<PowerFn>,
+    /// `&str` → `Option<`[`Opened`]`>`: an output
+    pub output_reopen: Option<PowerFn>,
+    /// `&str` → [`Opened`]: an output that can only be read
+    pub output_open: Option<PowerFn>,
+    /// Output, `u64` → `()`
+    pub output_truncate: Option<PowerFn>,
 }
 
 /// Arguments of `discover`, `check` and `finish`.
@@ -260,6 +274,26 @@ pub struct OpenWriter<'a> {
     pub target: Cow<'a, Target>,
 }
 
+/// Arguments of `rehearse`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Rehearse<'a> {
+    /// A JSON object.
+    pub config: &'a str,
+    /// Where it would go.
+    pub target: Cow<'a, Target>,
+    /// What would be written.
+    pub batch: Cow<'a, Batch>,
+}
+
+/// Arguments of `writer_list`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct List<'a> {
+    /// The cursor of the page before.
+    pub after: Option<&'a [u8]>,
+    /// About how many ids.
+    pub max: u32,
+}
+
 /// Arguments of `writer_query`.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Query<'a> {
@@ -269,10 +303,10 @@ pub struct Query<'a> {
     pub k: u32,
 }
 
-/// The result of `file_open`.
+/// The result of `file_open`, `output_reopen` and `output_open`.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Opened {
-    /// The file.
+    /// The file or output.
     pub handle: u64,
     /// Bytes.
     pub size: u64,

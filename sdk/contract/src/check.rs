@@ -76,6 +76,10 @@ impl Receipt {
         for rejection in &mut self.rejected {
             rejection.reason = rejection.reason.clone().checked();
         }
+        for alteration in &mut self.altered {
+            alteration.field = printable(&alteration.field, MAX_WORD);
+            alteration.code = printable(&alteration.code, MAX_WORD);
+        }
         self
     }
 }

@@ -20,6 +20,6 @@ pub use check::printable;
 pub use error::{Error, ErrorKind, Result};
 pub use powers::{Entry, Level, Method, Request, Response, Value};
 pub use store::{
-    Capability, Change, Claim, Collection, Hit, IdOrigin, Limits, Metric, PluginSpec, PrepareMode, Receipt, Rejection,
-    Split, Target,
+    Alteration, Capability, Change, Claim, Collection, Hit, IdOrigin, IdPage, Limits, Metric, PluginSpec, PrepareMode,
+    Receipt, Rejection, Split, Target,
 };

@@ -68,7 +68,8 @@ pub struct PluginSpec {
     pub summary: String,
     /// JSON Schema (an object) of the settings taken by `--set`.
     pub config_schema: String,
-    /// For a sink: what stands before the colon in `--to SCHEME:LOCATION`.
+    /// What stands before the colon in `--to SCHEME:LOCATION`, and in a SOURCE that is no path. The location comes
+    /// as the setting `location`.
     pub schemes: Vec<String>,
     /// What it asks of the host.
     pub capabilities: Vec<Capability>,
@@ -201,7 +202,28 @@ pub struct Receipt {
     /// Rows refused.
     pub rejected: Vec<Rejection>,
     /// What was made to fit.
-    pub changes: Vec<Change>,
+    pub altered: Vec<Alteration>,
+}
+
+/// A part of an accepted row that will read back otherwise than it was given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alteration {
+    /// Index in the batch that was written.
+    pub row: u32,
+    /// `document`, `vector`, `sparse`, or `metadata/KEY`.
+    pub field: String,
+    /// What was done to it: `metadata/null-dropped`.
+    pub code: String,
+}
+
+/// Ids that a target holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdPage {
+    /// In any order.
+    pub ids: Vec<String>,
+    /// Where to go on after them.
+    #[serde(with = "crate::bulk")]
+    pub cursor: Vec<u8>,
 }
 
 /// One neighbour.

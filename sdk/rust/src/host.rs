@@ -34,13 +34,21 @@ pub trait Rows {
     fn next(&mut self, max: u32) -> Result<Vec<Vec<Value>>>;
 }
 
-/// A destination file being written; it appears under its name at [`Output::commit`].
+/// A destination file being written, which appears under its name at [`Output::commit`]; or one that stands under its
+/// name already and can be read.
 pub trait Output {
     /// Appends.
     ///
     /// # Errors
     /// `transient` when the disk is full or fails.
     fn write(&mut self, bytes: &[u8]) -> Result<()>;
+    /// Bytes written so far.
+    fn size(&self) -> u64;
+    /// Takes back what was written after the first `size` bytes.
+    ///
+    /// # Errors
+    /// As [`Output::write`].
+    fn truncate(&mut self, size: u64) -> Result<()>;
     /// Brings what was written to the disk; bytes written so far.
     ///
     /// # Errors
@@ -85,6 +93,22 @@ pub trait HostPowers {
     /// # Errors
     /// `denied`, `transient`.
     fn create_output(&self, name: &str) -> Result<Box<dyn Output>>;
+    /// The unfinished file of this name that an interrupted run left. What was written after its last
+    /// [`Output::sync`] may be missing or torn.
+    ///
+    /// # Errors
+    /// `denied`, `transient`; `config` while another process writes it.
+    fn reopen_output(&self, name: &str) -> Result<Option<Box<dyn Output>>>;
+    /// A file of the destination that stands under its name, to be read.
+    ///
+    /// # Errors
+    /// `not-found`, `denied`, `transient`.
+    fn open_output(&self, name: &str) -> Result<Box<dyn Output>>;
+    /// The files of the destination that stand under their names, sorted.
+    ///
+    /// # Errors
+    /// `denied`, `transient`.
+    fn list_outputs(&self) -> Result<Vec<Entry>>;
     /// Whether a log line of this level would be shown.
     fn log_enabled(&self, level: Level) -> bool;
     /// Logs.

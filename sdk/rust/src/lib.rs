@@ -34,9 +34,9 @@ pub use reader::{Fingerprint, ReadAt, Reader};
 pub use sink::{SinkPlugin, Writer};
 pub use source::{Scan, SourcePlugin};
 pub use vecferry_contract::{
-    Batch, Capability, Change, Claim, Collection, Dense, Entry, Error, ErrorKind, Hit, IdOrigin, Level, Limits, Method,
-    Metric, Page, PluginSpec, PrepareMode, Receipt, Rejection, Request, Response, Result, Sparse, Split, Target,
-    Unreadable, Value,
+    Alteration, Batch, Capability, Change, Claim, Collection, Dense, Entry, Error, ErrorKind, Hit, IdOrigin, IdPage,
+    Level, Limits, Method, Metric, Page, PluginSpec, PrepareMode, Receipt, Rejection, Request, Response, Result,
+    Sparse, Split, Target, Unreadable, Value,
 };
 
 /// The settings of a run as a JSON object: `--set key=value`, and for sinks `location`.

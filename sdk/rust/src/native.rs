@@ -54,6 +54,10 @@ impl HostCalls {
             log_enabled: None,
             log: None,
             cancelled: None,
+            output_list: None,
+            output_reopen: None,
+            output_open: None,
+            output_truncate: None,
         };
         let mut table = NONE;
         if !handle.table.is_null() {

@@ -1,6 +1,6 @@
 /*! What a sink plugin implements. */
 
-use crate::{Batch, Config, Dense, Hit, Host, Limits, PluginSpec, PrepareMode, Receipt, Result, Target};
+use crate::{Batch, Config, Dense, Error, Hit, Host, IdPage, Limits, PluginSpec, PrepareMode, Receipt, Result, Target};
 
 /// Writes one kind of store. `config` holds `location`: what stood after the colon in `--to`.
 ///
@@ -23,6 +23,14 @@ pub trait SinkPlugin: 'static {
     /// # Errors
     /// `config` for a mismatch, `not-found` with [`PrepareMode::MustExist`].
     fn prepare(host: &Host, config: &Config, target: &Target, mode: PrepareMode) -> Result<Limits>;
+    /// What `write` would answer, told without any power: for dry runs and plans. A sink that alters or refuses
+    /// records by rules of its own says so here too.
+    ///
+    /// # Errors
+    /// What `write` would fail with for the batch as a whole.
+    fn rehearse(_config: &Config, _target: &Target, batch: &Batch) -> Result<Receipt> {
+        Ok(Receipt { accepted: u32::try_from(batch.len()).unwrap_or(u32::MAX), ..Receipt::default() })
+    }
     /// A writer to a prepared target.
     ///
     /// # Errors
@@ -50,11 +58,25 @@ pub trait Writer {
     /// # Errors
     /// As `write`.
     fn flush(&mut self) -> Result<()>;
+    /// Returns once what this writer flushed is seen by every writer's `count`, `list`, `fetch` and `query`.
+    ///
+    /// # Errors
+    /// `transient` or `throttled`, with the time to wait, while it is not; as `write`.
+    fn settle(&mut self) -> Result<()> {
+        Ok(())
+    }
     /// Records in the target.
     ///
     /// # Errors
     /// As `write`.
     fn count(&mut self) -> Result<u64>;
+    /// All ids of the target, about `max` at a time, in any order that does not change; `None` at the end.
+    ///
+    /// # Errors
+    /// `unsupported` where the store cannot list; as `write`.
+    fn list(&mut self, _after: Option<&[u8]>, _max: u32) -> Result<Option<IdPage>> {
+        Err(Error::unsupported("sink/list", "this destination cannot list its ids"))
+    }
     /// The records that exist, in any order; unknown ids are left out.
     ///
     /// # Errors

@@ -165,7 +165,31 @@ impl HostPowers for FolderHost {
             .truncate(true)
             .open(&partial)
             .map_err(|e| io(name, &e))?;
-        Ok(Box::new(FolderOutput { name: name.to_owned(), path, partial, file, written: 0 }))
+        Ok(Box::new(FolderOutput { name: name.to_owned(), path, partial: Some(partial), file, written: 0 }))
+    }
+    fn reopen_output(&self, name: &str) -> Result<Option<Box<dyn Output>>> {
+        // What was left under this name by whoever stands in for an interrupted run.
+        let partial = self.sink.join(format!("{name}.unfinished"));
+        if !partial.exists() {
+            return Ok(None);
+        }
+        let file = StdFile::options().read(true).write(true).open(&partial).map_err(|e| io(name, &e))?;
+        let written = file.metadata().map_err(|e| io(name, &e))?.len();
+        let path = self.sink.join(name);
+        Ok(Some(Box::new(FolderOutput { name: name.to_owned(), path, partial: Some(partial), file, written })))
+    }
+    fn open_output(&self, name: &str) -> Result<Box<dyn Output>> {
+        let path = self.sink.join(name);
+        let file = StdFile::open(&path).map_err(|e| io(name, &e))?;
+        let written = file.metadata().map_err(|e| io(name, &e))?.len();
+        Ok(Box::new(FolderOutput { name: name.to_owned(), path, partial: None, file, written }))
+    }
+    fn list_outputs(&self) -> Result<Vec<Entry>> {
+        let mut out = Vec::new();
+        self.walk(&self.sink, "", &mut out)?;
+        out.retain(|entry| !entry.name.ends_with(".partial") && !entry.name.ends_with(".unfinished"));
+        out.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(out)
     }
     fn log_enabled(&self, _level: Level) -> bool {
         false
@@ -179,7 +203,8 @@ impl HostPowers for FolderHost {
 struct FolderOutput {
     name: String,
     path: PathBuf,
-    partial: PathBuf,
+    /// `None` once it stands under its name.
+    partial: Option<PathBuf>,
     file: StdFile,
     written: u64,
 }
@@ -187,7 +212,9 @@ struct FolderOutput {
 impl Drop for FolderOutput {
     /// What was not committed leaves nothing behind.
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.partial);
+        if let Some(partial) = &self.partial {
+            let _ = std::fs::remove_file(partial);
+        }
     }
 }
 
@@ -196,6 +223,13 @@ impl Output for FolderOutput {
         self.file.write_all_at(bytes, self.written).map_err(|e| io(&self.name, &e))?;
         self.written += bytes.len() as u64;
         Ok(())
+    }
+    fn size(&self) -> u64 {
+        self.written
+    }
+    fn truncate(&mut self, size: u64) -> Result<()> {
+        self.written = self.written.min(size);
+        self.file.set_len(self.written).map_err(|e| io(&self.name, &e))
     }
     fn sync(&mut self) -> Result<u64> {
         self.file.sync_data().map_err(|e| io(&self.name, &e))?;
@@ -208,7 +242,10 @@ impl Output for FolderOutput {
         Ok(out)
     }
     fn commit(&mut self) -> Result<()> {
-        std::fs::rename(&self.partial, &self.path).map_err(|e| io(&self.name, &e))
+        match self.partial.take() {
+            Some(partial) => std::fs::rename(&partial, &self.path).map_err(|e| io(&self.name, &e)),
+            None => Err(Error::internal("file/committed", format!("{} was committed already", self.name))),
+        }
     }
 }
 

@@ -37,12 +37,22 @@ use crate::{Embedder, Sink, Source};
 /// Makes sink instances: one for sinks that write in order, one a writer thread for the others.
 pub type SinkFactory = Arc<dyn Fn() -> Result<Box<dyn Sink>> + Send + Sync>;
 
+/// What a run does with its records.
+pub enum SinkUse {
+    /// Writes them.
+    Write(SinkFactory),
+    /// Asks the sink what it would answer: nothing is embedded, nothing is written, no power is used.
+    Rehearse(SinkFactory),
+    /// Counts them.
+    Count,
+}
+
 /// Everything a run needs, decided beforehand.
 pub struct Job {
     /// The stores, in the order in which they are read; of equal documents the first store's is kept.
     pub stores: Vec<StoreJob>,
-    /// `None` = dry run: everything is read and shaped, nothing is embedded or written.
-    pub sink: Option<SinkFactory>,
+    /// What is done with the records.
+    pub sink: SinkUse,
     /// The model, when any collection is embedded.
     pub embedder: Option<Arc<dyn Embedder>>,
     /// Settings.
@@ -183,6 +193,11 @@ impl Shared {
         self.cancel.abort();
     }
 
+    fn alter(&self, route: &Route, id: &str, field: &str, code: &str) -> Result<()> {
+        let collection = &route.job.collection.name;
+        self.observer.altered(crate::report::Altered { store: &route.store, collection, id, field, code })
+    }
+
     fn reject(&self, route: &Route, id: &str, reason: &Error, row: Option<&Batch>) -> Result<()> {
         let rejected =
             crate::report::Rejected { store: &route.store, collection: &route.job.collection.name, id, reason, row };
@@ -233,19 +248,20 @@ fn number(stores: Vec<StoreJob>) -> (Numbered, Vec<Route>) {
 
 async fn pipeline(
     stores: Numbered,
-    sink: Option<SinkFactory>,
+    sink: SinkUse,
     embedder: Option<Arc<dyn Embedder>>,
     shared: &Arc<Shared>,
     ledger: &mut ledger::Ledger,
     checkpoint: &mut dyn Checkpoint,
 ) -> Result<Option<crate::report::Verification>> {
-    let dry = sink.is_none();
-    let prepared = match sink {
-        Some(factory) => {
+    let dry = !matches!(sink, SinkUse::Write(_));
+    let output = match sink {
+        SinkUse::Write(factory) => {
             let shared = Arc::clone(shared);
-            Some(blocking(move || write::prepare(factory, &shared)).await?)
+            write::Output::Prepared(blocking(move || write::prepare(factory, &shared)).await?)
         }
-        None => None,
+        SinkUse::Rehearse(factory) => write::Output::Rehearsal(factory),
+        SinkUse::Count => write::Output::Count,
     };
 
     let (to_shape, from_read) = mpsc::channel(2);
@@ -257,7 +273,7 @@ async fn pipeline(
     let shaping = stage(shared, move |shared| {
         shape::run(from_read, &to_write, if dry { None } else { embedder.as_deref() }, dry, shared)
     });
-    let writing = stage(shared, move |shared| write::run(prepared, from_shape, &to_ledger, shared));
+    let writing = stage(shared, move |shared| write::run(output, from_shape, &to_ledger, shared));
 
     let mut committing: Result<()> = Ok(());
     while let Some(ack) = acks.recv().await {

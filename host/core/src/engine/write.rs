@@ -5,16 +5,16 @@ A page is acknowledged only after a flush that followed its rows. A batch that t
 is halved until only the rows at fault are left; these go to the dead letter, the rest goes on.
 */
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::mpsc::{Receiver, Sender};
-use vecferry_contract::{Batch, Error, ErrorKind, Limits, Metric, Receipt, Result, Target};
+use vecferry_contract::{Batch, Change, Dense, Error, ErrorKind, Limits, Metric, Receipt, Result, Target};
 
 use super::ledger::Ack;
 use super::retry::Retry;
 use super::verify::Sample;
-use super::{Parcel, Shared, SinkFactory, Targets};
+use super::{Parcel, Shared, SinkFactory, SplitKey, Tally, Targets, Vectors};
 use crate::{Sink, Writer};
 
 /// A sink that was checked, with every target ready.
@@ -88,14 +88,23 @@ fn merge(first: &mut Target, second: &Target) -> Result<()> {
     Ok(())
 }
 
+/// Where the records of a run go.
+pub(super) enum Output {
+    Prepared(Prepared),
+    Rehearsal(SinkFactory),
+    Count,
+}
+
 pub(super) fn run(
-    prepared: Option<Prepared>,
+    output: Output,
     parcels: Receiver<Parcel>,
     acks: &Sender<Ack>,
     shared: &Shared,
 ) -> Result<Option<Written>> {
-    let Some(Prepared { factory, sink, targets, before }) = prepared else {
-        return count_only(parcels, acks).map(|()| None);
+    let Prepared { factory, sink, targets, before } = match output {
+        Output::Prepared(prepared) => prepared,
+        Output::Rehearsal(factory) => return rehearse(&factory, parcels, acks, shared).map(|()| None),
+        Output::Count => return count_only(parcels, acks).map(|()| None),
     };
     let parcels = Mutex::new(parcels);
     let done = Mutex::new(Done::default());
@@ -128,6 +137,36 @@ fn count_only(mut parcels: Receiver<Parcel>, acks: &Sender<Ack>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A dry run that asks the sink what it would take. Records that would be embedded get a stand-in for their vector.
+fn rehearse(factory: &SinkFactory, mut parcels: Receiver<Parcel>, acks: &Sender<Ack>, shared: &Shared) -> Result<()> {
+    let mut sink = factory()?;
+    while let Some(Parcel { at, sequence, cursor, mut batch, mut tally }) = parcels.blocking_recv() {
+        let route = shared.route(at)?;
+        if route.job.vectors == Vectors::Embed
+            && let Some(dimension) = route.job.target.dimension
+        {
+            batch.dense = vec![unit_vectors(dimension, batch.len())];
+        }
+        let settle = Settle { shared, at, target: &route.job.target.collection };
+        if !batch.is_empty() {
+            let receipt = sink.rehearse(&route.job.target, batch.clone())?;
+            settle.receipt(&batch, &receipt, &mut tally)?;
+        }
+        if acks.blocking_send(Ack { at, sequence, cursor, tally }).is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Vectors of length 1, so that a sink can judge everything else of a record.
+fn unit_vectors(dimension: u32, rows: usize) -> Dense {
+    let width = dimension as usize;
+    let mut values = vec![0.0; rows.saturating_mul(width)];
+    values.iter_mut().step_by(width.max(1)).for_each(|first| *first = 1.0);
+    Dense::new(dimension, values)
 }
 
 fn writers(targets: &Targets, shared: &Shared) -> u32 {
@@ -178,6 +217,9 @@ impl Stage<'_> {
                 run.accept(parcel)?;
             }
             run.flush()?;
+            if self.shared.options.verify {
+                run.settle()?;
+            }
         }
         Ok(sink)
     }
@@ -219,17 +261,30 @@ impl TargetRun<'_> {
         Ok(())
     }
 
+    /// Waits until what was flushed can be read back by every writer.
+    fn settle(&mut self) -> Result<()> {
+        let mut retry = Retry::new(self.stage.shared, "settle");
+        while let Err(error) = self.writer.settle() {
+            retry.after(error)?;
+        }
+        Ok(())
+    }
+
     /// Writes one batch; what cannot be written as a whole is halved.
-    fn write(&mut self, at: super::SplitKey, batch: Batch, tally: &mut super::Tally) -> Result<()> {
+    fn write(&mut self, at: SplitKey, batch: Batch, tally: &mut Tally) -> Result<()> {
         let shared = self.stage.shared;
+        let settle = Settle { shared, at, target: &self.target.collection };
         let mut open = vec![batch];
         while let Some(batch) = open.pop() {
             let receipt = Retry::call(shared, "write", || self.writer.write(batch.clone()));
             match receipt {
-                Ok(receipt) => self.settle(at, &batch, receipt, tally)?,
+                Ok(receipt) => {
+                    let arrived = settle.receipt(&batch, &receipt, tally)?;
+                    self.remember(&batch, &receipt, &arrived);
+                }
                 Err(error) if matches!(error.kind, ErrorKind::Corrupt | ErrorKind::Unsupported) => {
                     if batch.len() <= 1 {
-                        self.reject(at, &batch, 0, &error, tally)?;
+                        settle.reject(&batch, 0, &error, tally)?;
                     } else {
                         let (left, right): (Vec<_>, Vec<_>) = (0..batch.len()).partition(|row| *row < batch.len() / 2);
                         open.push(batch.select(&right));
@@ -242,15 +297,36 @@ impl TargetRun<'_> {
         Ok(())
     }
 
-    fn settle(&self, at: super::SplitKey, batch: &Batch, receipt: Receipt, tally: &mut super::Tally) -> Result<()> {
+    /// For verification: what was accepted, and a sample of it.
+    fn remember(&self, batch: &Batch, receipt: &Receipt, arrived: &[bool]) {
+        let mut done = self.stage.done.lock().unwrap_or_else(PoisonError::into_inner);
+        *done.accepted.entry(self.target.collection.clone()).or_default() += u64::from(receipt.accepted);
+        if self.stage.shared.options.verify {
+            let sample = done.samples.entry(self.target.collection.clone()).or_default();
+            let arrived = arrived.iter().enumerate().filter(|(_, arrived)| **arrived);
+            for (row, _) in arrived {
+                let altered = receipt.altered.iter().filter(|altered| altered.row as usize == row);
+                sample.offer(batch, row, altered.map(|altered| altered.field.clone()));
+            }
+        }
+    }
+}
+
+/// What becomes of a receipt: rejected rows go to the dead letter, alterations are told, everything is counted.
+struct Settle<'a> {
+    shared: &'a Shared,
+    at: SplitKey,
+    target: &'a str,
+}
+
+impl Settle<'_> {
+    /// Which rows arrived.
+    fn receipt(&self, batch: &Batch, receipt: &Receipt, tally: &mut Tally) -> Result<Vec<bool>> {
         let rows = batch.len() as u64;
         if u64::from(receipt.accepted) + receipt.rejected.len() as u64 != rows {
-            let message = format!(
-                "the sink accounts for {} accepted and {} rejected rows of {rows}",
-                receipt.accepted,
-                receipt.rejected.len()
-            );
-            return Err(Error::internal("sink/receipt", message).at("target", &self.target.collection));
+            let (accepted, rejected) = (receipt.accepted, receipt.rejected.len());
+            let message = format!("the sink accounts for {accepted} accepted and {rejected} rejected rows of {rows}");
+            return Err(self.wrong(message));
         }
         let mut arrived = vec![true; batch.len()];
         for rejection in &receipt.rejected {
@@ -259,33 +335,43 @@ impl TargetRun<'_> {
                 Some(arrived) if *arrived => *arrived = false,
                 _ => {
                     let message = format!("the sink rejects row {row} of {rows}, which it cannot (or twice)");
-                    return Err(Error::internal("sink/receipt", message).at("target", &self.target.collection));
+                    return Err(self.wrong(message));
                 }
             }
-            self.reject(at, batch, row, &rejection.reason, tally)?;
+            self.reject(batch, row, &rejection.reason, tally)?;
         }
         tally.migrated += u64::from(receipt.accepted);
-        tally.changes.extend(receipt.changes);
-        let mut done = self.stage.done.lock().unwrap_or_else(PoisonError::into_inner);
-        *done.accepted.entry(self.target.collection.clone()).or_default() += u64::from(receipt.accepted);
-        if self.stage.shared.options.verify {
-            let sample = done.samples.entry(self.target.collection.clone()).or_default();
-            (0..batch.len()).filter(|&row| arrived[row]).for_each(|row| sample.offer(batch, row));
+        self.alterations(batch, &arrived, receipt, tally)?;
+        Ok(arrived)
+    }
+
+    fn alterations(&self, batch: &Batch, arrived: &[bool], receipt: &Receipt, tally: &mut Tally) -> Result<()> {
+        let mut rows: BTreeMap<&str, BTreeSet<u32>> = BTreeMap::new();
+        let route = self.shared.route(self.at)?;
+        for altered in &receipt.altered {
+            let row = altered.row as usize;
+            if !arrived.get(row).copied().unwrap_or(false) {
+                return Err(self.wrong(format!("the sink says that it altered row {row}, which it did not accept")));
+            }
+            rows.entry(&altered.code).or_default().insert(altered.row);
+            let id = batch.ids.get(row).map_or("", String::as_str);
+            self.shared.alter(route, id, &altered.field, &altered.code)?;
         }
+        tally.changes.extend(rows.into_iter().map(|(code, rows)| Change {
+            code: code.to_owned(),
+            records: u32::try_from(rows.len()).unwrap_or(u32::MAX),
+        }));
         Ok(())
     }
 
-    fn reject(
-        &self,
-        at: super::SplitKey,
-        batch: &Batch,
-        row: usize,
-        reason: &Error,
-        tally: &mut super::Tally,
-    ) -> Result<()> {
+    fn reject(&self, batch: &Batch, row: usize, reason: &Error, tally: &mut Tally) -> Result<()> {
         let id = batch.ids.get(row).map_or("", String::as_str);
-        self.stage.shared.reject(self.stage.shared.route(at)?, id, reason, Some(&batch.select(&[row])))?;
+        self.shared.reject(self.shared.route(self.at)?, id, reason, Some(&batch.select(&[row])))?;
         tally.rejected += 1;
         Ok(())
+    }
+
+    fn wrong(&self, message: String) -> Error {
+        Error::internal("sink/receipt", message).at("target", self.target)
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use model::{Destination, LengthModel, MemorySink, MemorySource, Notes, Record, records};
 use proptest::prelude::*;
-use vecferry_core::engine::{Cancel, Job, MemoryCheckpoint, Options, Outcome, StoreJob, Vectors, run};
+use vecferry_core::engine::{Cancel, Job, MemoryCheckpoint, Options, Outcome, SinkUse, StoreJob, Vectors, run};
 use vecferry_core::report::Ended;
 use vecferry_core::{Error, Limits};
 
@@ -33,7 +33,12 @@ fn go_with(stores: Vec<StoreJob>, sink: Option<&MemorySink>, options: Options, c
     let notes = Arc::new(Notes::default());
     let mut checkpoint = MemoryCheckpoint::default();
     let embedder: Arc<dyn vecferry_core::Embedder> = Arc::new(LengthModel);
-    let job = Job { stores, sink: sink.map(MemorySink::factory), embedder: Some(embedder), options };
+    let job = Job {
+        stores,
+        sink: sink.map_or(SinkUse::Count, |sink| SinkUse::Write(sink.factory())),
+        embedder: Some(embedder),
+        options,
+    };
     let observer = Arc::clone(&notes);
     let outcome = runtime.block_on(run(job, cancel.clone(), observer, &mut checkpoint));
     Run { outcome, notes, checkpoint }

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex};
 
 use vecferry_core::engine::{CollectionJob, SinkFactory, StoreJob, Vectors};
 use vecferry_core::ids::IdTemplate;
-use vecferry_core::report::{Event, Observer, Rejected};
+use vecferry_core::report::{Altered, Event, Observer, Rejected};
 use vecferry_core::{
-    Batch, Change, Claim, Collection, Dense, Embedder, Error, Hit, IdOrigin, Limits, Metric, Page, PrepareMode,
-    Receipt, Rejection, Result, Scan, Sink, Source, Split, Target, Unreadable, Writer,
+    Alteration, Batch, Claim, Collection, Dense, Embedder, Error, Hit, IdOrigin, IdPage, Limits, Metric, Page,
+    PrepareMode, Receipt, Rejection, Result, Scan, Sink, Source, Split, Target, Unreadable, Writer,
 };
 
 pub(crate) type Record = (String, Option<String>, String, Option<Vec<f32>>);
@@ -144,6 +144,24 @@ pub(crate) struct Destination {
     pub(crate) prepare_error: Option<Error>,
 }
 
+impl Destination {
+    /// Every accepted row is marked as altered.
+    fn receipt(&self, batch: &Batch) -> Receipt {
+        let mut receipt = Receipt::default();
+        for row in 0..batch.len() {
+            if self.refused.iter().any(|refused| Some(refused.as_str()) == batch.document(row)) {
+                let reason = Error::corrupt("memory/refused", "not this one");
+                receipt.rejected.push(Rejection { row: row as u32, reason });
+            } else {
+                receipt.accepted += 1;
+                let (field, code) = ("metadata/written".to_owned(), "memory/written".to_owned());
+                receipt.altered.push(Alteration { row: row as u32, field, code });
+            }
+        }
+        receipt
+    }
+}
+
 #[derive(Clone, Default)]
 pub(crate) struct MemorySink(pub Arc<Mutex<Destination>>);
 
@@ -167,6 +185,9 @@ impl Sink for MemorySink {
     fn prepare(&mut self, _target: &Target, _mode: PrepareMode) -> Result<Limits> {
         let destination = self.0.lock().unwrap();
         destination.prepare_error.clone().map_or(Ok(destination.limits), Err)
+    }
+    fn rehearse(&mut self, _target: &Target, batch: Batch) -> Result<Receipt> {
+        Ok(self.0.lock().unwrap().receipt(&batch))
     }
     fn open<'a>(&'a mut self, _target: &Target) -> Result<Box<dyn Writer + 'a>> {
         Ok(Box::new(MemoryWriter(self)))
@@ -192,14 +213,9 @@ impl Writer for MemoryWriter<'_> {
         if (0..batch.len()).any(|row| destination.poison.contains(&document(row))) {
             return Err(Error::corrupt("memory/poison", "a record of this batch cannot be taken"));
         }
-        let mut receipt = Receipt::default();
-        for row in 0..batch.len() {
-            if destination.refused.contains(&document(row)) {
-                let reason = Error::corrupt("memory/refused", "not this one");
-                receipt.rejected.push(Rejection { row: row as u32, reason });
-                continue;
-            }
-            receipt.accepted += 1;
+        let receipt = destination.receipt(&batch);
+        let refused = |row: usize| receipt.rejected.iter().any(|rejection| rejection.row as usize == row);
+        for row in (0..batch.len()).filter(|&row| !refused(row)) {
             let vector = batch.vectors().and_then(|dense| dense.row(row)).map(<[f32]>::to_vec);
             let id = batch.ids[row].clone();
             if !destination.lost.contains(&id) {
@@ -208,11 +224,20 @@ impl Writer for MemoryWriter<'_> {
                 destination.records.insert(id, record);
             }
         }
-        receipt.changes.push(Change { code: "memory/written".to_owned(), records: receipt.accepted });
         Ok(receipt)
     }
     fn flush(&mut self) -> Result<()> {
         Ok(())
+    }
+    fn settle(&mut self) -> Result<()> {
+        Ok(())
+    }
+    fn list(&mut self, after: Option<&[u8]>, max: u32) -> Result<Option<IdPage>> {
+        let destination = self.0.0.lock().unwrap();
+        let after = after.map(|after| String::from_utf8(after.to_vec()).unwrap());
+        let behind = destination.records.keys().filter(|id| after.as_ref().is_none_or(|after| *id > after));
+        let ids: Vec<String> = behind.take(max as usize).cloned().collect();
+        Ok(ids.last().cloned().map(|last| IdPage { ids, cursor: last.into_bytes() }))
     }
     fn count(&mut self) -> Result<u64> {
         Ok(self.0.0.lock().unwrap().records.len() as u64)
@@ -242,6 +267,9 @@ impl Observer for Notes {
     }
     fn rejected(&self, rejected: Rejected<'_>) -> Result<()> {
         self.rejected.lock().unwrap().push((rejected.id.to_owned(), rejected.reason.code.clone()));
+        Ok(())
+    }
+    fn altered(&self, _altered: Altered<'_>) -> Result<()> {
         Ok(())
     }
 }

@@ -23,7 +23,7 @@ fn use_all(powers: &Powers) -> [Option<Error>; 4] {
 fn all_grants(folder: &std::path::Path) -> Grants {
     Grants {
         source: Some(SourceGrant { root: folder.to_owned(), files: None }),
-        sink_folder: Some(folder.to_owned()),
+        sink: Some(vecferry_core::SinkGrant::folder(folder)),
         http_hosts: vec!["elsewhere.example".into()],
         ..Grants::default()
     }

@@ -8,7 +8,11 @@ use vecferry_contract::ErrorKind;
 use vecferry_powers::{Grants, Powers};
 
 fn powers(folder: &Path) -> Powers {
-    Powers::new("probe", &crate::common::ALL, Grants { sink_folder: Some(folder.to_owned()), ..Grants::default() })
+    Powers::new(
+        "probe",
+        &crate::common::ALL,
+        Grants { sink: Some(vecferry_core::SinkGrant::folder(folder)), ..Grants::default() },
+    )
 }
 
 #[test]
@@ -101,4 +105,75 @@ fn a_link_at_the_destination_is_replaced_not_followed() {
     output.commit().unwrap();
     assert_eq!(fs::read(home.path().join("precious")).unwrap(), b"precious");
     assert_eq!(fs::read(root.join("out")).unwrap(), b"new");
+}
+
+/// The powers over one granted name, in a run that may be interrupted.
+fn of_run(folder: &Path, name: &str, run: &str) -> Powers {
+    let grant =
+        vecferry_core::SinkGrant { folder: folder.to_owned(), name: Some(name.to_owned()), run: Some(run.to_owned()) };
+    Powers::new("probe", &crate::common::ALL, Grants { sink: Some(grant), ..Grants::default() })
+}
+
+#[test]
+fn an_interrupted_run_finds_its_unfinished_file_and_no_other_run_does() {
+    let home = tempfile::tempdir().unwrap();
+    let first = of_run(home.path(), "out", "one");
+    assert!(first.reopen_output("out/a").unwrap().is_none(), "nothing was begun yet");
+    assert!(tree(home.path()).is_empty(), "looking leaves nothing behind");
+    let mut output = first.create_output("out/a").unwrap();
+    output.write(b"whole\ntorn").unwrap();
+    output.sync().unwrap();
+    let refused = of_run(home.path(), "out", "one").reopen_output("out/a").err().unwrap();
+    assert_eq!(refused.code, "file/in-use", "a process has it");
+    drop(output);
+    assert!(of_run(home.path(), "out", "two").reopen_output("out/a").unwrap().is_none());
+    let mut output = of_run(home.path(), "out", "one").reopen_output("out/a").unwrap().unwrap();
+    assert_eq!(output.size(), 10);
+    output.truncate(6).unwrap();
+    output.write(b"more\n").unwrap();
+    assert!(first.list_outputs().unwrap().is_empty(), "what is unfinished is not listed");
+    output.commit().unwrap();
+    assert_eq!(fs::read(home.path().join("out/a")).unwrap(), b"whole\nmore\n");
+    assert!(first.reopen_output("out/a").unwrap().is_none(), "it is finished");
+    let listed: Vec<_> = first.list_outputs().unwrap().into_iter().map(|entry| (entry.name, entry.size)).collect();
+    assert_eq!(listed, [("out/a".to_owned(), 11)]);
+    let back = first.open_output("out/a").unwrap();
+    assert_eq!(back.read_at(6, 100).unwrap(), b"more\n");
+}
+
+#[test]
+fn beginning_anew_forgets_what_was_unfinished() {
+    let home = tempfile::tempdir().unwrap();
+    let powers = of_run(home.path(), "out", "one");
+    powers.create_output("out").unwrap().write(b"old").unwrap();
+    let mut output = powers.create_output("out").unwrap();
+    let mut second = powers.create_output("out").unwrap();
+    assert_eq!((output.size(), second.size()), (0, 0));
+    second.write(b"second").unwrap();
+    output.write(b"new").unwrap();
+    second.commit().unwrap();
+    assert_eq!(fs::read(home.path().join("out")).unwrap(), b"second", "each is apart");
+    output.commit().unwrap();
+    assert_eq!(fs::read(home.path().join("out")).unwrap(), b"new");
+    assert_eq!(tree(home.path()).len(), 1);
+}
+
+#[test]
+fn only_the_granted_name_and_what_lies_below_it() {
+    let home = tempfile::tempdir().unwrap();
+    for name in ["mine", "other", "mine2"] {
+        fs::write(home.path().join(name), name).unwrap();
+    }
+    let powers = of_run(home.path(), "mine", "one");
+    let listed: Vec<_> = powers.list_outputs().unwrap().into_iter().map(|entry| entry.name).collect();
+    assert_eq!(listed, ["mine"]);
+    for name in ["other", "mine2", "mine2/x", "."] {
+        let refused = [powers.create_output(name).err(), powers.open_output(name).err()];
+        for error in refused.into_iter().chain([powers.reopen_output(name).err()]) {
+            assert_eq!(error.unwrap().kind, ErrorKind::Denied, "{name}");
+        }
+    }
+    let mut own = powers.open_output("mine").unwrap();
+    assert_eq!(own.write(b"x").unwrap_err().code, "file/committed");
+    assert_eq!(own.truncate(0).unwrap_err().code, "file/committed");
 }

@@ -114,7 +114,7 @@ pub(crate) fn assert_healthy_run() {
 
 /// A sink of the hostile guest that may write into `folder`.
 pub(crate) fn sink(folder: &Path, config: Value) -> Box<dyn Sink> {
-    let grants = Grants { sink_folder: Some(folder.to_owned()), ..Grants::default() };
+    let grants = Grants { sink: Some(vecferry_core::SinkGrant::folder(folder)), ..Grants::default() };
     hostile().sink(grants, config).unwrap()
 }
 

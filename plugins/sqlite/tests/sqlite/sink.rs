@@ -4,7 +4,7 @@ use crate::common::{Place, config, records, target};
 use serde_json::json;
 use vecferry_plugin_sqlite::SqliteSink;
 use vecferry_sdk::testing::sink_conformance::{InProcess, Promises, run};
-use vecferry_sdk::{Change, Dense, ErrorKind, Metric, PrepareMode, SinkPlugin, Target};
+use vecferry_sdk::{Alteration, Dense, ErrorKind, Metric, PrepareMode, SinkPlugin, Target};
 
 #[test]
 fn does_what_every_sink_must() {
@@ -293,6 +293,7 @@ fn a_stores_one_vector_stays_that_under_another_name() {
     let mut named = records(2, 5, 2);
     named.dense[0].name = "embedding".into();
     let receipt = place.write(&target, &named);
-    assert_eq!(receipt.changes, [Change { code: "vector/renamed".into(), records: 3 }]);
+    let renamed = |row| Alteration { row, field: "vector".into(), code: "vector/renamed".into() };
+    assert_eq!(receipt.altered, [0, 1, 2].map(renamed));
     assert_eq!(place.writer(&target).query(&Dense::new(2, vec![1.0, 0.0]), 9).unwrap()[0].len(), 5);
 }

@@ -31,7 +31,21 @@ impl HostPowers for NativePowers {
 
     fn create_output(&self, name: &str) -> Result<Box<dyn Output>> {
         let number = self.0.call(|host| host.output_create, 0, &name)?;
-        Ok(Box::new(NativeOutput { handle: Handle { host: self.0, number }, written: 0 }))
+        Ok(self.output(&Opened { handle: number, size: 0 }))
+    }
+
+    fn reopen_output(&self, name: &str) -> Result<Option<Box<dyn Output>>> {
+        let found: Option<Opened> = self.0.call(|host| host.output_reopen, 0, &name)?;
+        Ok(found.map(|opened| self.output(&opened)))
+    }
+
+    fn open_output(&self, name: &str) -> Result<Box<dyn Output>> {
+        let opened = self.0.call(|host| host.output_open, 0, &name)?;
+        Ok(self.output(&opened))
+    }
+
+    fn list_outputs(&self) -> Result<Vec<Entry>> {
+        self.0.call(|host| host.output_list, 0, &())
     }
 
     fn log_enabled(&self, level: Level) -> bool {
@@ -46,6 +60,12 @@ impl HostPowers for NativePowers {
 
     fn cancelled(&self) -> bool {
         self.0.call(|host| host.cancelled, 0, &()).unwrap_or(false)
+    }
+}
+
+impl NativePowers {
+    fn output(&self, opened: &Opened) -> Box<dyn Output> {
+        Box::new(NativeOutput { handle: Handle { host: self.0, number: opened.handle }, written: opened.size })
     }
 }
 
@@ -127,6 +147,16 @@ impl Output for NativeOutput {
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.handle.host.call_raw(self.handle.host.table.output_write, self.handle.number, bytes)?;
         self.written += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn size(&self) -> u64 {
+        self.written
+    }
+
+    fn truncate(&mut self, size: u64) -> Result<()> {
+        let () = self.handle.host.call(|host| host.output_truncate, self.handle.number, &size)?;
+        self.written = self.written.min(size);
         Ok(())
     }
 

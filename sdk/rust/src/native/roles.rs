@@ -5,7 +5,8 @@ use std::ffi::c_void;
 use std::marker::PhantomData;
 
 use vecferry_contract::abi::{
-    Buffer, Bytes, HostHandle, Next, OpenScan, OpenWriter, Plan, Prepare, Query, Settings, SinkTable, SourceTable,
+    Buffer, Bytes, HostHandle, List, Next, OpenScan, OpenWriter, Plan, Prepare, Query, Rehearse, Settings, SinkTable,
+    SourceTable,
 };
 
 use super::{close, method, open, plain};
@@ -93,10 +94,13 @@ mod sink {
         plain spec = |_, (): ()| Ok(T::spec());
         plain check = |host, args: Settings<'_>| T::check(&host, &config(args.config)?);
         plain prepare = |host, args: Prepare<'_>| T::prepare(&host, &config(args.config)?, &args.target, args.mode);
+        plain rehearse = |_, args: Rehearse<'_>| T::rehearse(&config(args.config)?, &args.target, &args.batch);
         plain finish = |host, args: Settings<'_>| T::finish(&host, &config(args.config)?);
         open open_writer = |host, args: OpenWriter<'_>| T::open(&host, &config(args.config)?, &args.target);
         method write = |writer: &mut Box<dyn Writer>, batch: Batch| writer.write(&batch);
         method flush = |writer: &mut Box<dyn Writer>, (): ()| writer.flush();
+        method settle = |writer: &mut Box<dyn Writer>, (): ()| writer.settle();
+        method list = |writer: &mut Box<dyn Writer>, args: List<'_>| writer.list(args.after, args.max);
         method count = |writer: &mut Box<dyn Writer>, (): ()| writer.count();
         method fetch = |writer: &mut Box<dyn Writer>, ids: Vec<String>| writer.fetch(&ids);
         method query = |writer: &mut Box<dyn Writer>, args: Query<'_>| writer.query(&args.vectors, args.k);
@@ -118,6 +122,9 @@ mod sink {
             writer_fetch: Some(fetch),
             writer_query: Some(query),
             writer_close: Some(close_writer),
+            rehearse: Some(rehearse::<T>),
+            writer_settle: Some(settle),
+            writer_list: Some(list),
         };
     }
 }

@@ -37,6 +37,7 @@ pub(super) const CASES: &[Case] = &[
     always("ids of every script", unicode_ids),
     always("an empty document is not a missing one", empty_documents),
     always("fetch leaves out what is not there", fetch_unknown),
+    always("the list names every id once", listed),
     always("an empty batch changes nothing", empty_batch),
     always("rows at fault are named and the rest is stored", partial_rejection),
     always("a vector of another dimension is refused", wrong_dimension),
@@ -281,6 +282,42 @@ fn fetch_unknown(_: &Promises, again: Again<'_>) -> Outcome {
     let none = writer.fetch(&[])?;
     none.check()?;
     ensure!(none.is_empty(), "asked for nothing, came back {:?}", none.ids);
+    Ok(())
+}
+
+/// Asked only of a sink that lists at all.
+fn listed(_: &Promises, again: Again<'_>) -> Outcome {
+    let (target, other) = (target(2), Target { collection: "other".into(), ..target(2) });
+    let mut sink = prepared(again, &target)?;
+    sink.prepare(&other, PrepareMode::CreateIfMissing)?;
+    store(&mut *sink.open(&other)?, &numbered(7, 2))?;
+    let batch = numbered(25, 2);
+    for rows in [0..25, 3..9] {
+        let rows: Vec<usize> = rows.collect();
+        let mut writer = sink.open(&target)?;
+        store(&mut *writer, &batch.select(&rows))?;
+        writer.settle()?;
+    }
+    let mut writer = sink.open(&target)?;
+    for max in [1, 4, 100] {
+        let (mut ids, mut after) = (Vec::new(), None);
+        loop {
+            match writer.list(after.as_deref(), max) {
+                Err(error) if error.kind == ErrorKind::Unsupported && after.is_none() => return Ok(()),
+                Err(error) => return Err(error.into()),
+                Ok(None) => break,
+                Ok(Some(page)) => {
+                    ensure!(after.as_ref() != Some(&page.cursor), "the cursor of a list of ids does not move");
+                    ids.extend(page.ids);
+                    after = Some(page.cursor);
+                }
+            }
+        }
+        ids.sort_unstable();
+        let mut want = batch.ids.clone();
+        want.sort_unstable();
+        ensure!(ids == want, "by pages of {max} the list names {ids:?}, not {want:?}");
+    }
     Ok(())
 }
 

@@ -4,8 +4,8 @@ use super::host::vecferry::plugin::{batches, sqlite, telemetry, types as wit};
 use super::sink_plugin::exports::vecferry::plugin::sink;
 use super::source_plugin::exports::vecferry::plugin::source;
 use crate::{
-    Batch, Capability, Change, Claim, Collection, Dense, Error, ErrorKind, Hit, IdOrigin, Level, Limits, Metric, Page,
-    PluginSpec, PrepareMode, Receipt, Rejection, Sparse, Split, Target, Unreadable, Value,
+    Alteration, Batch, Capability, Change, Claim, Collection, Dense, Error, ErrorKind, Hit, IdOrigin, IdPage, Level,
+    Limits, Metric, Page, PluginSpec, PrepareMode, Receipt, Rejection, Sparse, Split, Target, Unreadable, Value,
 };
 
 pub(super) fn strings(pairs: &[(&str, String)]) -> Vec<(String, String)> {
@@ -180,8 +180,20 @@ impl From<Rejection> for sink::Rejection {
 }
 
 impl From<Receipt> for sink::Receipt {
-    fn from(Receipt { accepted, rejected, changes }: Receipt) -> Self {
-        sink::Receipt { accepted, rejected: each(rejected), changes: each(changes) }
+    fn from(Receipt { accepted, rejected, altered }: Receipt) -> Self {
+        sink::Receipt { accepted, rejected: each(rejected), altered: each(altered) }
+    }
+}
+
+impl From<Alteration> for sink::Alteration {
+    fn from(Alteration { row, field, code }: Alteration) -> Self {
+        sink::Alteration { row, field, code }
+    }
+}
+
+impl From<IdPage> for sink::IdPage {
+    fn from(IdPage { ids, cursor }: IdPage) -> Self {
+        sink::IdPage { ids, cursor }
     }
 }
 

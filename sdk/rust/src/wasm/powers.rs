@@ -46,6 +46,19 @@ impl HostPowers for WasmPowers {
         Ok(Box::new(sink_files::create(name)?))
     }
 
+    fn reopen_output(&self, name: &str) -> Result<Option<Box<dyn Output>>> {
+        Ok(sink_files::reopen(name)?.map(|output| Box::new(output) as Box<dyn Output>))
+    }
+
+    fn open_output(&self, name: &str) -> Result<Box<dyn Output>> {
+        Ok(Box::new(sink_files::open(name)?))
+    }
+
+    fn list_outputs(&self) -> Result<Vec<Entry>> {
+        let entries = sink_files::list_files()?;
+        Ok(entries.into_iter().map(|entry| Entry { name: entry.name, size: entry.size }).collect())
+    }
+
     fn log_enabled(&self, level: Level) -> bool {
         telemetry::enabled(level.into())
     }
@@ -100,6 +113,14 @@ impl Rows for sqlite::Rows {
 impl Output for sink_files::Output {
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
         Ok(sink_files::Output::write(self, bytes)?)
+    }
+
+    fn size(&self) -> u64 {
+        sink_files::Output::size(self)
+    }
+
+    fn truncate(&mut self, size: u64) -> Result<()> {
+        Ok(sink_files::Output::truncate(self, size)?)
     }
 
     fn sync(&mut self) -> Result<u64> {

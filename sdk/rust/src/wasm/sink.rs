@@ -35,6 +35,11 @@ impl<T: SinkPlugin> Guest for SinkExport<T> {
         Ok(sink::Writer::new(WriterExport(RefCell::new(writer))))
     }
 
+    fn rehearse(json: String, target: sink::Target, batch: batches::Batch) -> Result<sink::Receipt, wit::Error> {
+        enter();
+        Ok(T::rehearse(&config(&json)?, &target.into(), &batch.into())?.into())
+    }
+
     fn finish(json: String) -> Result<(), wit::Error> {
         Ok(T::finish(&enter(), &config(&json)?)?)
     }
@@ -49,6 +54,16 @@ impl GuestWriter for WriterExport {
     fn flush(&self) -> Result<(), wit::Error> {
         enter();
         Ok(self.0.borrow_mut().flush()?)
+    }
+
+    fn settle(&self) -> Result<(), wit::Error> {
+        enter();
+        Ok(self.0.borrow_mut().settle()?)
+    }
+
+    fn list(&self, after: Option<Vec<u8>>, max: u32) -> Result<Option<sink::IdPage>, wit::Error> {
+        enter();
+        Ok(self.0.borrow_mut().list(after.as_deref(), max)?.map(Into::into))
     }
 
     fn count(&self) -> Result<u64, wit::Error> {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::*;
-use crate::{Batch, Dense, Error, Hit, Metric, Nearest, Receipt, Rejection, metadata_object};
+use crate::{Batch, Dense, Error, Hit, IdPage, Metric, Nearest, Receipt, Rejection, metadata_object};
 
 /// What a sink can do wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +37,8 @@ enum Wrong {
     DropsFurtherColumns,
     ForgetsAtTheEnd,
     CountsRows,
+    ListsTwice,
+    ListsOnePage,
 }
 
 #[derive(Clone)]
@@ -197,6 +199,20 @@ impl Writer for MemoryWriter {
             .with(|stored| if self.wrong == Wrong::CountsRows { stored.written } else { stored.records.len() as u64 }))
     }
 
+    fn list(&mut self, after: Option<&[u8]>, max: u32) -> Result<Option<IdPage>> {
+        let from = after.map_or(0, |after| usize::from(after[0]));
+        let mut ids: Vec<String> = self.with(|stored| stored.records.iter().map(|row| row.ids[0].clone()).collect());
+        if self.wrong == Wrong::ListsTwice {
+            ids.extend(ids.first().cloned());
+        }
+        if self.wrong == Wrong::ListsOnePage && from > 0 {
+            return Ok(None);
+        }
+        let ids: Vec<String> = ids.into_iter().skip(from).take(max as usize).collect();
+        let cursor = vec![u8::try_from(from + ids.len()).unwrap()];
+        Ok((!ids.is_empty()).then_some(IdPage { ids, cursor }))
+    }
+
     fn fetch(&mut self, ids: &[String]) -> Result<Batch> {
         let twice: &[String] = if self.wrong == Wrong::FetchesTwice { ids } else { &[] };
         let wanted = |record: &&Batch| {
@@ -268,7 +284,7 @@ impl Writer for MemoryWriter {
 
 fn receipt_of(row: usize, reason: Error, id: &str) -> Receipt {
     let rejected = vec![Rejection { row: row as u32, reason: reason.at("id", id) }];
-    Receipt { accepted: 0, rejected, changes: vec![] }
+    Receipt { accepted: 0, rejected, altered: vec![] }
 }
 
 fn failures(wrong: Wrong) -> Vec<Failure> {
@@ -315,6 +331,8 @@ fn each_wrong_sink_fails_where_it_is_wrong() {
         (Wrong::DropsFurtherColumns, "named and sparse vectors"),
         (Wrong::ForgetsAtTheEnd, "a finished destination is read again"),
         (Wrong::CountsRows, "a batch written twice stands once"),
+        (Wrong::ListsTwice, "the list names every id once"),
+        (Wrong::ListsOnePage, "the list names every id once"),
     ];
     for (wrong, case) in cases {
         let failures = failures(wrong);

@@ -1,6 +1,7 @@
 /*!
-Records that did not arrive: one JSON object a line with the reason and everything that is known of the record.
-The file is made when the first record is rejected.
+What a run has to say of single records, one JSON object a line: those that did not arrive, with the reason and
+everything that is known of them; and those that the destination could not hold as they were, with what was done.
+Each file is made when there is something to say.
 */
 
 use std::fs::File;
@@ -9,36 +10,48 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value, json};
-use vecferry_core::report::Rejected;
+use vecferry_core::report::{Altered, Rejected};
 use vecferry_core::{Error, Result};
 
-pub(crate) struct DeadLetter {
+/// A file of such lines.
+pub(crate) struct Letters {
     path: PathBuf,
+    option: &'static str,
     file: Mutex<Option<File>>,
 }
 
-impl DeadLetter {
-    /// At `path`, or under a name of its own in the working folder.
-    pub(crate) fn new(path: Option<&Path>) -> Self {
+impl Letters {
+    /// At `path`, or under a name of its own in the working folder. `option`: what names another place.
+    pub(crate) fn new(path: Option<&Path>, what: &str, option: &'static str) -> Self {
         let path = path.map_or_else(
             || {
                 let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
                 let seconds = now.map_or(0, |duration| duration.as_secs());
-                PathBuf::from(format!("vecferry-rejected-{seconds}-{}.jsonl", std::process::id()))
+                PathBuf::from(format!("vecferry-{what}-{seconds}-{}.jsonl", std::process::id()))
             },
             Path::to_owned,
         );
-        DeadLetter { path, file: Mutex::new(None) }
+        Letters { path, option, file: Mutex::new(None) }
     }
 
-    /// Adds a record. It is in the file when this returns.
-    pub(crate) fn add(&self, rejected: &Rejected<'_>) -> Result<()> {
+    /// Adds a record that did not arrive. It is in the file when this returns.
+    pub(crate) fn reject(&self, rejected: &Rejected<'_>) -> Result<()> {
+        self.add(&rejection(rejected))
+    }
+
+    /// Adds a part of a record that reads back otherwise.
+    pub(crate) fn alter(&self, altered: &Altered<'_>) -> Result<()> {
+        let Altered { store, collection, id, field, code } = altered;
+        self.add(&json!({"store": store, "collection": collection, "id": id, "field": field, "code": code}))
+    }
+
+    fn add(&self, entry: &Value) -> Result<()> {
         let failed = |error: std::io::Error| {
-            Error::config("dead-letter/write", format!("cannot keep a rejected record: {error}"))
+            Error::config("letters/write", format!("cannot keep what is to be said of a record: {error}"))
                 .at("file", self.path.display())
-                .hint("choose another place with --dead-letter FILE")
+                .hint(format!("choose another place with {} FILE", self.option))
         };
-        let mut line = entry(rejected).to_string();
+        let mut line = entry.to_string();
         line.push('\n');
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         if file.is_none() {
@@ -57,7 +70,7 @@ impl DeadLetter {
     }
 }
 
-fn entry(rejected: &Rejected<'_>) -> Value {
+fn rejection(rejected: &Rejected<'_>) -> Value {
     let reason = rejected.reason;
     let mut entry = json!({
         "store": rejected.store,
