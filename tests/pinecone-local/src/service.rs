@@ -5,8 +5,8 @@ One request, from its arrival to its answer: key and version, the schedule of fa
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use hyper::body::{Body as _, Incoming};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
 use hyper::{Request, Response};
 use serde_json::json;
 
@@ -78,9 +78,9 @@ impl Service {
         let body = match read(request.into_body()).await? {
             Some(body) => body,
             None => {
-                // A proxy's bare 413: no JSON, and the rest of the body is not read.
+                // A proxy's bare 413, without JSON.
                 self.note(&route, 413, 0, PROXY_BYTES, fault.is_some());
-                return respond(Answer::empty(413).header("connection", "close"));
+                return respond(Answer::empty(413));
             }
         };
         let carried_out = match &fault {
@@ -285,17 +285,21 @@ fn made_up(fault: Option<Fault>, plane: Plane) -> Answer {
     }
 }
 
-/// Reads a body; none where it is larger than what the proxy lets through.
-async fn read(body: Incoming) -> Result<Option<Vec<u8>>, Cut> {
-    if body.size_hint().lower() > PROXY_BYTES {
-        return Ok(None);
+/// Reads a body; none where it is larger than what the proxy lets through. The rest of such a body is read and dropped:
+/// a client that is answered while it still sends may see a broken connection instead of the answer.
+async fn read(mut body: Incoming) -> Result<Option<Vec<u8>>, Cut> {
+    let most = usize::try_from(PROXY_BYTES).unwrap_or(usize::MAX);
+    let mut bytes = Vec::new();
+    let mut fits = true;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Cut)?;
+        let Some(data) = frame.data_ref() else { continue };
+        fits = fits && data.len() <= most - bytes.len();
+        if fits {
+            bytes.extend_from_slice(data);
+        }
     }
-    let limit = usize::try_from(PROXY_BYTES).unwrap_or(usize::MAX);
-    match Limited::new(body, limit).collect().await {
-        Ok(collected) => Ok(Some(collected.to_bytes().to_vec())),
-        Err(error) if error.is::<LengthLimitError>() => Ok(None),
-        Err(_) => Err(Cut),
-    }
+    Ok(fits.then_some(bytes))
 }
 
 fn respond(answer: Answer) -> Result<Response<Payload>, Cut> {

@@ -6,6 +6,9 @@ not judged; the data plane's bodies are those of 2026-04.
 */
 
 mod openapi;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests;
 
 use std::sync::Mutex;
 

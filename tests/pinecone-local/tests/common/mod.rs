@@ -15,8 +15,12 @@ pub struct Client {
 
 impl Client {
     pub fn new(server: &Server) -> Client {
+        Client::at(server.url(), server.api_key())
+    }
+
+    pub fn at(url: &str, key: &str) -> Client {
         let http = Http::builder().no_proxy().build().unwrap();
-        Client { http, url: server.url().to_owned(), key: server.api_key().to_owned(), version: "2025-10" }
+        Client { http, url: url.to_owned(), key: key.to_owned(), version: "2025-10" }
     }
 
     fn with_headers(&self, request: RequestBuilder) -> RequestBuilder {
