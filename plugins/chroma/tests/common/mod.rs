@@ -187,6 +187,15 @@ impl HostPowers for Listening {
     fn create_output(&self, name: &str) -> Result<Box<dyn Output>> {
         self.inner.create_output(name)
     }
+    fn reopen_output(&self, name: &str) -> Result<Option<Box<dyn Output>>> {
+        self.inner.reopen_output(name)
+    }
+    fn open_output(&self, name: &str) -> Result<Box<dyn Output>> {
+        self.inner.open_output(name)
+    }
+    fn list_outputs(&self) -> Result<Vec<Entry>> {
+        self.inner.list_outputs()
+    }
     fn log_enabled(&self, level: Level) -> bool {
         self.inner.log_enabled(level)
     }

@@ -100,6 +100,15 @@ impl HostPowers for Memory {
     fn create_output(&self, _name: &str) -> Result<Box<dyn Output>> {
         none()
     }
+    fn reopen_output(&self, _name: &str) -> Result<Option<Box<dyn Output>>> {
+        none()
+    }
+    fn open_output(&self, _name: &str) -> Result<Box<dyn Output>> {
+        none()
+    }
+    fn list_outputs(&self) -> Result<Vec<Entry>> {
+        none()
+    }
     fn log_enabled(&self, _level: Level) -> bool {
         false
     }

@@ -52,6 +52,15 @@ impl HostPowers for Store {
     fn create_output(&self, name: &str) -> Result<Box<dyn Output>> {
         panic!("{name} was written")
     }
+    fn reopen_output(&self, name: &str) -> Result<Option<Box<dyn Output>>> {
+        panic!("{name} was reopened")
+    }
+    fn open_output(&self, name: &str) -> Result<Box<dyn Output>> {
+        panic!("{name} was opened as an output")
+    }
+    fn list_outputs(&self) -> Result<Vec<Entry>> {
+        panic!("the destination was listed")
+    }
     fn log_enabled(&self, _level: Level) -> bool {
         false
     }

@@ -53,6 +53,15 @@ impl HostPowers for Granted {
     fn create_output(&self, name: &str) -> vecferry_sdk::Result<Box<dyn Output>> {
         panic!("{name} was written")
     }
+    fn reopen_output(&self, name: &str) -> vecferry_sdk::Result<Option<Box<dyn Output>>> {
+        panic!("{name} was reopened")
+    }
+    fn open_output(&self, name: &str) -> vecferry_sdk::Result<Box<dyn Output>> {
+        panic!("{name} was opened as an output")
+    }
+    fn list_outputs(&self) -> vecferry_sdk::Result<Vec<Entry>> {
+        panic!("the destination was listed")
+    }
     fn log_enabled(&self, _level: Level) -> bool {
         false
     }
