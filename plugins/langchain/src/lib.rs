@@ -14,6 +14,8 @@ mod scan;
 mod settings;
 mod store;
 
+use std::rc::Rc;
+
 use vecferry_sdk::{
     Capability, Claim, Collection, Config, Error, Fingerprint, Host, IdOrigin, PluginSpec, Result, Scan, SourcePlugin,
     Split,
@@ -59,13 +61,19 @@ impl SourcePlugin for LangchainSource {
             Error::not_found("langchain/collection", format!("there is no '{}.pkl' in this store", split.id))
         })?;
         let settings = Settings::parse(config)?;
-        let store = Store::open(host, stem, &settings)?;
+        let store = kept(host, stem, &settings)?;
         Ok(Box::new(scan::RecordScan::new(store, after)?))
     }
 }
 
+/// The store, read once for all calls of an instance.
+fn kept(host: &Host, stem: &str, settings: &Settings) -> Result<Rc<Store>> {
+    let sizes: Vec<u64> = host.list_files()?.iter().map(|entry| entry.size).collect();
+    host.keep(&format!("{stem} {settings:?} {sizes:?}"), || Store::open(host, stem, settings))
+}
+
 fn collection(host: &Host, stem: &str, settings: &Settings) -> Result<Collection> {
-    let store = Store::open(host, stem, settings)?;
+    let store = kept(host, stem, settings)?;
     if !settings.skip_unreadable {
         store.audit()?;
     }

@@ -1,5 +1,7 @@
 /*! The records of a store: in the order of the index, each with its document. */
 
+use std::rc::Rc;
+
 use vecferry_faiss_format::{Chunk, VectorScan};
 use vecferry_pickle_format::{Json, Limits, Node, Notes, Tally, notes};
 use vecferry_sdk::{Batch, Dense, Error, Page, Result, Scan, Unreadable};
@@ -10,7 +12,7 @@ use crate::store::{Slot, Store, document, id_text};
 const AHEAD: usize = 1 << 20;
 
 pub(crate) struct RecordScan {
-    store: Store,
+    store: Rc<Store>,
     vectors: Option<VectorScan>,
     dimension: usize,
     /// Vectors that were read and not yet yielded, from `taken` on.
@@ -24,7 +26,7 @@ pub(crate) struct RecordScan {
 }
 
 impl RecordScan {
-    pub(crate) fn new(store: Store, after: Option<&[u8]>) -> Result<Self> {
+    pub(crate) fn new(store: Rc<Store>, after: Option<&[u8]>) -> Result<Self> {
         let yielded = match after {
             None => 0,
             Some(cursor) => <[u8; 8]>::try_from(cursor)
@@ -171,7 +173,7 @@ fn metadata(node: Option<Node<'_>>, json: &mut Json, notes: &mut Notes) -> Resul
         Some(node) if node.kind() == vecferry_pickle_format::Kind::Dict => json.value(node, notes),
         Some(node) => {
             notes.add(notes::WRAPPED);
-            let member = ("metadata".to_owned(), vecferry_pickle_format::Member::Node(node));
+            let member = ("metadata".into(), vecferry_pickle_format::Member::Node(node));
             json.object(vec![member], notes)
         }
     }

@@ -7,7 +7,7 @@ Memory: the pickle's graph (texts stay in the file), and 16 bytes a record.
 use std::collections::{HashMap, HashSet};
 
 use vecferry_faiss_format::Index;
-use vecferry_pickle_format::{Audit, Document, Entries, Handle, Kind, Limits, Node, Notes, Pickle};
+use vecferry_pickle_format::{Audit, Document, Handle, Kind, Limits, Node, Notes, Pickle};
 use vecferry_sdk::{Error, ErrorKind, File, Host, Result};
 
 use crate::detect::{index_name, pickle_name};
@@ -175,11 +175,43 @@ pub(crate) fn document(node: Node<'_>) -> Result<Document<'_>> {
     }
 }
 
-/// Finds each position's document. The positions must be 0, 1, 2, … without holes, in any order: LangChain renumbers
-/// them on every delete.
+/// Finds each position's document.
 fn join(positions: Node<'_>, documents: Node<'_>) -> Result<Vec<Slot>> {
+    match join_in_order(positions, documents)? {
+        Some(slots) => Ok(slots),
+        None => join_by_id(positions, documents),
+    }
+}
+
+/// As LangChain saves nearly every store: positions 0, 1, 2, …, and the documents in their order, each with an id of its
+/// own. `None` for any other.
+fn join_in_order(positions: Node<'_>, documents: Node<'_>) -> Result<Option<Vec<Slot>>> {
+    if positions.len() != documents.len() {
+        return Ok(None);
+    }
+    let mut slots = Vec::with_capacity(positions.len());
+    let mut digests = Vec::with_capacity(positions.len());
+    for ((position, id), (key, document)) in positions.entries().zip(documents.entries()) {
+        let in_order = position.as_i64()?.is_some_and(|position| usize::try_from(position) == Ok(slots.len()));
+        match key.same_text(id)?.filter(|_| in_order) {
+            Some(digest) => digests.push(digest),
+            None => return Ok(None),
+        }
+        slots.push(Slot { id: id.handle(), document: Some(document.handle()) });
+    }
+    digests.sort_unstable();
+    let twice = digests.windows(2).any(|pair| pair.first() == pair.last());
+    Ok(Some(slots).filter(|_| !twice))
+}
+
+/// The positions must be 0, 1, 2, … without holes, in any order: LangChain renumbers them on every delete.
+fn join_by_id(positions: Node<'_>, documents: Node<'_>) -> Result<Vec<Slot>> {
     let wrong = |node: Node<'_>, what: String| node.error(ErrorKind::Corrupt, "langchain/positions", what);
-    let mut lookup = Lookup { documents, beside: Some(documents.entries()), by_text: HashMap::new(), taken: None };
+    let mut by_id: HashMap<String, Handle> = HashMap::new();
+    for (id, document) in documents.entries() {
+        by_id.insert(id_text(id)?, document.handle());
+    }
+    let mut taken = HashSet::new();
     let mut slots: Vec<Option<Slot>> = vec![None; positions.len()];
     for (position, id) in positions.entries() {
         let slot = position
@@ -187,58 +219,17 @@ fn join(positions: Node<'_>, documents: Node<'_>) -> Result<Vec<Slot>> {
             .and_then(|position| usize::try_from(position).ok())
             .and_then(|position| slots.get_mut(position))
             .ok_or_else(|| wrong(position, format!("{} is no position of an index", position.describe())))?;
-        let document = lookup.document(id)?;
+        let text = id_text(id)?;
+        let document = by_id.get(&text).copied();
+        if document.is_some_and(|document| !taken.insert(document)) {
+            let message = format!("two positions of the index have the document '{text}'");
+            return Err(id.error(ErrorKind::Corrupt, "langchain/duplicate-id", message));
+        }
         if slot.replace(Slot { id: id.handle(), document }).is_some() {
             return Err(wrong(position, "a position comes twice".to_owned()));
         }
     }
     slots.into_iter().map(|slot| slot.ok_or_else(|| wrong(positions, "a position is missing".to_owned()))).collect()
-}
-
-/// Documents by id. Positions and documents nearly always stand in one order and share their ids, so the next document
-/// is tried first; only where it is another one is a table made, and ids are read.
-struct Lookup<'p> {
-    documents: Node<'p>,
-    beside: Option<Entries<'p>>,
-    by_text: HashMap<String, Handle>,
-    /// Documents that a position has, once there is a table.
-    taken: Option<HashSet<Handle>>,
-}
-
-impl<'p> Lookup<'p> {
-    fn document(&mut self, id: Node<'p>) -> Result<Option<Handle>> {
-        if let Some(beside) = &mut self.beside {
-            let before = beside.clone();
-            match beside.next() {
-                Some((key, document)) if key == id => return Ok(Some(document.handle())),
-                _ => self.make_table(before)?,
-            }
-        }
-        let text = id_text(id)?;
-        let Some(&document) = self.by_text.get(&text) else { return Ok(None) };
-        match self.taken.as_mut().is_none_or(|taken| taken.insert(document)) {
-            true => Ok(Some(document)),
-            false => {
-                let message = format!("two positions of the index have the document '{text}'");
-                Err(id.error(ErrorKind::Corrupt, "langchain/duplicate-id", message))
-            }
-        }
-    }
-
-    fn make_table(&mut self, before: Entries<'p>) -> Result<()> {
-        let left = before.count();
-        let mut taken = HashSet::new();
-        let used = self.documents.len().saturating_sub(left);
-        for (place, (id, document)) in self.documents.entries().enumerate() {
-            self.by_text.insert(id_text(id)?, document.handle());
-            if place < used {
-                taken.insert(document.handle());
-            }
-        }
-        self.taken = Some(taken);
-        self.beside = None;
-        Ok(())
-    }
 }
 
 /// Bytes of an id.

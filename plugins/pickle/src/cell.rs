@@ -132,7 +132,7 @@ pub(crate) fn id(node: Node<'_>, json: &Json) -> Result<Option<String>> {
     if !is_id(node) || node.text_bytes()? > ID_BYTES {
         return Ok(None);
     }
-    json.key(node, &mut Notes::default()).map(Some)
+    json.key(node, &mut Notes::default()).map(|id| Some(id.as_ref().to_owned()))
 }
 
 /// Whether it looks like a vector: numbers, in a list, tuple or array.

@@ -3,6 +3,8 @@ Records that are one value each: a dict with a text and more, a tuple, a LangCha
 what is decided once for a column, from its first records.
 */
 
+use std::rc::Rc;
+
 use vecferry_pickle_format::{Json, Kind, Member, Node, Notes};
 use vecferry_sdk::{Error, ErrorKind, Result};
 
@@ -30,7 +32,7 @@ pub(crate) struct Parts<'p> {
     /// A dict that is metadata as it is.
     pub(crate) metadata: Option<Node<'p>>,
     /// Further metadata, which yields to the dict's where keys are the same.
-    pub(crate) rest: Vec<(String, Node<'p>)>,
+    pub(crate) rest: Vec<(Rc<str>, Node<'p>)>,
 }
 
 /// Fields of a dict whose text is looked for, and parts of a tuple.
@@ -170,7 +172,7 @@ impl Fields {
                 let mut id_member = None;
                 for (key, value) in json.members(record, notes)? {
                     let Member::Node(value) = value else { continue };
-                    let is = |name: &Option<String>| name.as_deref() == Some(key.as_str());
+                    let is = |name: &Option<String>| name.as_deref() == Some(&*key);
                     if is(text) {
                         parts.text = Some(value);
                     } else if is(vector) {
@@ -203,7 +205,7 @@ impl Fields {
                         Some(Role::Metadata) if value.is_none() => {}
                         Some(Role::Metadata) if value.kind() == Kind::Dict => parts.metadata = Some(value),
                         _ if value.is_none() => {}
-                        _ => parts.rest.push((format!("column_{place}"), value)),
+                        _ => parts.rest.push((format!("column_{place}").into(), value)),
                     }
                 }
                 Ok(parts)
@@ -214,7 +216,7 @@ impl Fields {
 
 impl<'p> Parts<'p> {
     /// The metadata's members: the dict's, then the rest.
-    pub(crate) fn members(&self, json: &mut Json, notes: &mut Notes) -> Result<Vec<(String, Member<'p>)>> {
+    pub(crate) fn members(&self, json: &mut Json, notes: &mut Notes) -> Result<Vec<(Rc<str>, Member<'p>)>> {
         let mut members = match self.metadata {
             Some(metadata) => json.members(metadata, notes)?,
             None => Vec::new(),

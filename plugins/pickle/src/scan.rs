@@ -1,5 +1,7 @@
 /*! A running scan: row by row from all columns at once, in pages. */
 
+use std::rc::Rc;
+
 use vecferry_faiss_format::{Chunk, VectorScan};
 use vecferry_pickle_format::{Json, Limits, Member, Notes, Tally, notes};
 use vecferry_sdk::{Batch, Dense, Error, Page, Result, Unreadable};
@@ -71,7 +73,7 @@ impl Scan {
     /// Takes the next row from every column. `found` is noted only for records that are whole.
     fn record(&mut self, found: &mut Notes) -> Result<Record> {
         let mut record = Record::default();
-        let mut members: Vec<(String, Member<'_>)> = Vec::new();
+        let mut members: Vec<(Rc<str>, Member<'_>)> = Vec::new();
         let mut cells = Vec::with_capacity(self.walks.len());
         // Every walk moves on, whatever happens to the record.
         for (column, walk) in self.layout.columns.iter().zip(&mut self.walks) {
@@ -96,9 +98,9 @@ impl Scan {
                 }
                 (Reading::Metadata, cell) => {
                     found.add(notes::WRAPPED);
-                    members.push(("metadata".to_owned(), member(cell)));
+                    members.push(("metadata".into(), member(cell)));
                 }
-                (Reading::Field(name), cell) => members.push((name.clone(), member(cell))),
+                (Reading::Field(name), cell) => members.push((Rc::clone(name), member(cell))),
                 (Reading::Record(fields), Cell::Node(node)) => {
                     let parts: Parts<'_> = fields.parts(node, &mut self.json, found)?;
                     members.extend(parts.members(&mut self.json, found)?);
@@ -153,15 +155,16 @@ impl vecferry_sdk::Scan for Scan {
             let from_block = block.as_deref().and_then(|block| block.get(block_row * width..(block_row + 1) * width));
             block_row += 1;
             match record {
-                Ok(record) => {
-                    let vector = record.vector.as_deref().or(from_block);
+                Ok(mut record) => {
+                    let own = record.vector.take();
+                    let vector = own.as_deref().or(from_block);
                     if vector.is_some_and(|vector| vector.len() != width) {
                         return Err(Error::corrupt(
                             "pickle/dimension",
                             format!("the vector of row {row} has another length"),
                         ));
                     }
-                    bytes += columns.push(row, &record, vector, width);
+                    bytes += columns.push(row, record, vector, width);
                     tally.add(&found);
                 }
                 Err(reason) if self.settings.skip_unreadable && !reason.kind.is_retryable() => {
@@ -193,9 +196,9 @@ struct Columns {
 
 impl Columns {
     /// Adds a record; its bytes.
-    fn push(&mut self, row: u64, record: &Record, vector: Option<&[f32]>, width: usize) -> u64 {
-        let metadata = record.metadata.clone().unwrap_or_else(|| "{}".to_owned());
-        let id = record.id.clone().unwrap_or_else(|| row.to_string());
+    fn push(&mut self, row: u64, record: Record, vector: Option<&[f32]>, width: usize) -> u64 {
+        let metadata = record.metadata.unwrap_or_else(|| "{}".to_owned());
+        let id = record.id.unwrap_or_else(|| row.to_string());
         let text = record.document.as_ref().map_or(0, String::len);
         let bytes = id.len() + text + metadata.len() + width * 4;
         match vector {
@@ -206,7 +209,7 @@ impl Columns {
             }
         }
         self.ids.push(id);
-        self.documents.push(record.document.clone());
+        self.documents.push(record.document);
         self.metadata.push(metadata);
         bytes as u64
     }

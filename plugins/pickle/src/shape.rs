@@ -22,7 +22,7 @@ pub(crate) enum Reading {
     /// Metadata: a dict each.
     Metadata,
     /// One key of the metadata.
-    Field(String),
+    Field(Rc<str>),
     /// Vectors, one value each.
     Vector,
     /// Ids.
@@ -285,7 +285,7 @@ impl ShapeReader<'_> {
             match part {
                 // Chroma's `get` says there which columns it was asked for.
                 Part::Values(values) if rows.is_none_or(|rows| values.len == rows) && name != "included" => {
-                    shape.columns.push(Column::new(values, Reading::Field(name)));
+                    shape.columns.push(Column::new(values, Reading::Field(name.into())));
                 }
                 _ if value.is_none() => {}
                 _ => match (value.text_bytes()?, value.text()?) {

@@ -4,12 +4,16 @@ use std::rc::Rc;
 
 use vecferry_contract::{Entry, Level, Request, Response, Value};
 
+use crate::kept::Kept;
 use crate::{ReadAt, Result};
 
 /// The handle through which a plugin does everything that reaches outside its own memory.
 /// Cheap to clone.
 #[derive(Clone)]
-pub struct Host(Rc<dyn HostPowers>);
+pub struct Host {
+    powers: Rc<dyn HostPowers>,
+    kept: Kept,
+}
 
 /// A file of the granted store, open for ranged reads. Cheap to clone.
 pub type File = Rc<dyn ReadAt>;
@@ -120,23 +124,33 @@ pub trait HostPowers {
 impl Host {
     /// Wraps a set of powers.
     pub fn new(powers: Rc<dyn HostPowers>) -> Self {
-        Host(powers)
+        Host { powers, kept: Kept::default() }
+    }
+
+    /// Wraps a set of powers, with what the instance kept.
+    #[cfg(target_arch = "wasm32")]
+    pub(crate) fn with_kept(powers: Rc<dyn HostPowers>, kept: Kept) -> Self {
+        Host { powers, kept }
+    }
+
+    pub(crate) fn kept(&self) -> &Kept {
+        &self.kept
     }
 
     /// Logs at [`Level::Warn`], without fields.
     pub fn warn(&self, message: &str) {
-        self.0.log(Level::Warn, message, &[]);
+        self.powers.log(Level::Warn, message, &[]);
     }
 
     /// Logs at [`Level::Info`], without fields.
     pub fn info(&self, message: &str) {
-        self.0.log(Level::Info, message, &[]);
+        self.powers.log(Level::Info, message, &[]);
     }
 }
 
 impl std::ops::Deref for Host {
     type Target = dyn HostPowers;
     fn deref(&self) -> &Self::Target {
-        &*self.0
+        &*self.powers
     }
 }

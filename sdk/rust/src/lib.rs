@@ -13,6 +13,7 @@ instance. Return errors instead.
 
 mod export;
 mod host;
+mod kept;
 mod metadata;
 #[cfg(not(target_arch = "wasm32"))]
 #[doc(hidden)]

@@ -13,6 +13,9 @@ mod source;
 pub use sink::SinkExport;
 pub use source::SourceExport;
 
+use std::rc::Rc;
+
+use crate::kept::Kept;
 use crate::{Config, Error, Host, HostPowers, Level, Result};
 
 /// The imports, and the types that both roles share.
@@ -62,6 +65,10 @@ role!(sink_plugin, "sink-plugin", "The exports of a sink.");
 /// What every exported function does first: the handle to the powers, and a panic hook that tells the host
 /// the panic's message before the instance ends (there is no unwinding in a guest).
 fn enter() -> Host {
+    thread_local! {
+        /// Lives as long as the instance.
+        static KEPT: Kept = Kept::default();
+    }
     static HOOK: std::sync::Once = std::sync::Once::new();
     HOOK.call_once(|| {
         std::panic::set_hook(Box::new(|panic| {
@@ -70,7 +77,7 @@ fn enter() -> Host {
             powers::WasmPowers.log(Level::Error, message, &[("panic", place)]);
         }));
     });
-    Host::new(std::rc::Rc::new(powers::WasmPowers))
+    Host::with_kept(Rc::new(powers::WasmPowers), KEPT.with(Rc::clone))
 }
 
 /// The settings, as the host sent them.

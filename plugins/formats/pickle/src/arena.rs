@@ -31,21 +31,26 @@ impl<T: Copy> Segmented<T> {
     }
 
     /// Adds one; its index. `None` at 2^32 entries.
+    #[inline]
     pub(crate) fn push(&mut self, item: T) -> Option<u32> {
         let index = self.len;
         self.len = index.checked_add(1)?;
         match self.segments.last_mut() {
             Some(last) if last.len() < SEGMENT => last.push(item),
-            _ => {
-                // The first segment grows as needed: most pickles are small.
-                let mut segment = Vec::with_capacity(if self.segments.is_empty() { 64 } else { SEGMENT });
-                segment.push(item);
-                self.segments.push(segment);
-            }
+            _ => self.begin_segment(item),
         }
         Some(index)
     }
 
+    #[cold]
+    fn begin_segment(&mut self, item: T) {
+        // The first segment grows as needed: most pickles are small.
+        let mut segment = Vec::with_capacity(if self.segments.is_empty() { 64 } else { SEGMENT });
+        segment.push(item);
+        self.segments.push(segment);
+    }
+
+    #[inline]
     pub(crate) fn get(&self, index: u32) -> Option<T> {
         self.segments.get((index >> SEGMENT_BITS) as usize)?.get(index as usize & (SEGMENT - 1)).copied()
     }
@@ -169,6 +174,7 @@ impl Arena {
         head.count = head.count.checked_add(added).ok_or(Full)?;
         let runs = matches!(head.kind, NodeKind::List | NodeKind::Tuple);
         let mut rest = values;
+        let mut slots = 0;
         while let Some((&first, tail)) = rest.split_first() {
             let run = if runs { float_run(rest) } else { None };
             let slot = match run {
@@ -181,7 +187,15 @@ impl Arena {
                     first
                 }
             };
-            self.put(&mut head, slot)?;
+            if slots == 0 && !self.is_open(&head) {
+                self.begin_chunk(&mut head)?;
+            }
+            self.values.push(slot.to_bits()).ok_or(Full)?;
+            slots += 1;
+        }
+        if let Some(stored) = self.values.get_mut(head.last) {
+            let (before, next) = parse_header(*stored);
+            *stored = header(before + slots, next);
         }
         if let Some(stored) = self.heads.get_mut(node) {
             *stored = head;
@@ -189,27 +203,20 @@ impl Arena {
         Ok(())
     }
 
-    fn put(&mut self, head: &mut Head, slot: Value) -> Result<(), Full> {
-        let end = self.values.len();
-        if head.last != NO_CHUNK
-            && let Some(stored) = self.values.get_mut(head.last)
-        {
-            let (slots, next) = parse_header(*stored);
-            if head.last + 1 + slots == end {
-                *stored = header(slots + 1, next);
-                self.values.push(slot.to_bits()).ok_or(Full)?;
-                return Ok(());
-            }
+    /// Whether the last chunk ends where the values end, so that it can grow.
+    fn is_open(&self, head: &Head) -> bool {
+        let stored = self.values.get(head.last);
+        stored.is_some_and(|stored| head.last + 1 + parse_header(stored).0 == self.values.len())
+    }
+
+    /// Adds an empty chunk at the end.
+    fn begin_chunk(&mut self, head: &mut Head) -> Result<(), Full> {
+        let chunk = self.values.push(header(0, NO_CHUNK)).ok_or(Full)?;
+        match self.values.get_mut(head.last) {
+            Some(before) => *before = header(parse_header(*before).0, chunk),
+            None => head.first = chunk,
         }
-        self.values.push(header(1, NO_CHUNK)).ok_or(Full)?;
-        self.values.push(slot.to_bits()).ok_or(Full)?;
-        if head.last == NO_CHUNK {
-            head.first = end;
-        } else if let Some(stored) = self.values.get_mut(head.last) {
-            let (slots, _) = parse_header(*stored);
-            *stored = header(slots, end);
-        }
-        head.last = end;
+        head.last = chunk;
         Ok(())
     }
 
@@ -272,10 +279,8 @@ impl Steps {
                 if self.next_chunk == NO_CHUNK {
                     return None;
                 }
-                (self.left, _) = parse_header(arena.values.get(self.next_chunk)?);
-                let (_, next) = parse_header(arena.values.get(self.next_chunk)?);
                 self.at = self.next_chunk + 1;
-                self.next_chunk = next;
+                (self.left, self.next_chunk) = parse_header(arena.values.get(self.next_chunk)?);
                 continue;
             }
             let value = Value::from_bits(arena.values.get(self.at)?);

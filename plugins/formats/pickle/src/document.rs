@@ -35,11 +35,12 @@ impl<'p> Node<'p> {
                 return Err(self.error(ErrorKind::Corrupt, "pickle/document", message));
             }
             for (name, value) in attributes.entries() {
-                match name.short_text()?.as_deref() {
-                    Some("page_content") => page_content = Some(value),
-                    Some("metadata") => metadata = Some(value).filter(|value| !value.is_none()),
-                    Some("id") => id = Some(value).filter(|value| !value.is_none()),
-                    _ => {}
+                if name.is_text("page_content")? {
+                    page_content = Some(value);
+                } else if name.is_text("metadata")? {
+                    metadata = Some(value).filter(|value| !value.is_none());
+                } else if name.is_text("id")? {
+                    id = Some(value).filter(|value| !value.is_none());
                 }
             }
         }

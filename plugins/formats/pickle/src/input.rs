@@ -35,11 +35,13 @@ impl Input {
         &self.file
     }
 
+    #[inline]
     pub(crate) fn offset(&self) -> u64 {
         self.start + self.next as u64
     }
 
     /// Whether what stands there is in memory: its first byte, at least.
+    #[inline]
     pub(crate) fn holds(&self, offset: u64) -> bool {
         offset >= self.start && offset - self.start < self.block.len() as u64
     }
@@ -97,13 +99,26 @@ impl Input {
     }
 
     /// Moves forward without reading.
+    #[inline]
     pub(crate) fn skip(&mut self, bytes: u64) -> Result<()> {
+        match usize::try_from(bytes) {
+            Ok(near) if near <= self.block.len() - self.next => {
+                self.next += near;
+                Ok(())
+            }
+            _ => self.skip_far(bytes),
+        }
+    }
+
+    #[cold]
+    fn skip_far(&mut self, bytes: u64) -> Result<()> {
         self.need(bytes)?;
         self.seek(self.offset() + bytes);
         Ok(())
     }
 
     /// The next `len` bytes, at most a block.
+    #[inline]
     pub(crate) fn slice(&mut self, len: usize) -> Result<&[u8]> {
         if self.block.len() - self.next < len {
             self.need(len as u64)?;
@@ -114,6 +129,7 @@ impl Input {
         self.block.get(from..from + len).ok_or_else(|| Error::internal("pickle/input", "a slice longer than a block"))
     }
 
+    #[cold]
     fn load(&mut self, at_least: usize) -> Result<()> {
         let offset = self.offset();
         let want = self.block_bytes.max(u32::try_from(at_least).unwrap_or(u32::MAX));
@@ -126,17 +142,33 @@ impl Input {
         Ok(())
     }
 
+    #[inline]
     pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
+        if let Some(near) = self.block.get(self.next..).and_then(<[u8]>::first_chunk) {
+            self.next += N;
+            return Ok(*near);
+        }
+        self.array_across()
+    }
+
+    /// Over the end of the block.
+    #[cold]
+    fn array_across<const N: usize>(&mut self) -> Result<[u8; N]> {
         let mut out = [0; N];
         out.copy_from_slice(self.slice(N)?);
         Ok(out)
     }
 
+    /// The next byte, where it is in memory.
+    #[inline]
+    pub(crate) fn near(&mut self) -> Option<u8> {
+        let byte = self.block.get(self.next).copied();
+        self.next += usize::from(byte.is_some());
+        byte
+    }
+
+    #[inline]
     pub(crate) fn u8(&mut self) -> Result<u8> {
-        if let Some(&byte) = self.block.get(self.next) {
-            self.next += 1;
-            return Ok(byte);
-        }
         Ok(u8::from_le_bytes(self.array()?))
     }
 

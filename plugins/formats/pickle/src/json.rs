@@ -8,6 +8,7 @@ converted with a stack of their own, never deeper than [`Limits::depth`], never 
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::rc::Rc;
 
 use vecferry_sdk::{Error, ErrorKind, Result};
 
@@ -37,7 +38,7 @@ pub enum Member<'p> {
 
 enum Frame<'p> {
     Sequence { of: Node<'p>, items: Items<'p>, first: bool },
-    Object { of: Option<Node<'p>>, members: std::vec::IntoIter<(String, Member<'p>)>, first: bool },
+    Object { of: Option<Node<'p>>, members: std::vec::IntoIter<(Rc<str>, Member<'p>)>, first: bool },
     Array { of: Node<'p>, array: Array, next: u64 },
 }
 
@@ -85,7 +86,7 @@ impl Json {
     ///
     /// # Errors
     /// As [`Json::value`].
-    pub fn object(&mut self, members: Vec<(String, Member<'_>)>, notes: &mut Notes) -> Result<String> {
+    pub fn object(&mut self, members: Vec<(Rc<str>, Member<'_>)>, notes: &mut Notes) -> Result<String> {
         let members = unique(members, notes).into_iter();
         self.run("{".to_owned(), vec![Frame::Object { of: None, members, first: true }], notes)
     }
@@ -183,13 +184,14 @@ impl Json {
             Kind::None => out.push_str("null"),
             Kind::Bool => out.push_str(if node.as_bool() == Some(true) { "true" } else { "false" }),
             Kind::Int => match node.integer()?.unwrap_or(Integer::Small(0)) {
-                Integer::Small(number) => {
-                    let _ = write!(out, "{number}");
-                }
+                Integer::Small(number) => decimal(out, number),
                 big => integer(out, &big, node, notes)?,
             },
             Kind::Float => float(out, node.as_f64()?.unwrap_or(f64::NAN), notes),
             Kind::Str => {
+                if node.plain_text(max.saturating_add(SLACK), |text| string(out, text))?.is_some() {
+                    return Ok(());
+                }
                 if node.text_bytes()? > max.saturating_add(SLACK) {
                     return Err(self.too_large(node));
                 }
@@ -276,7 +278,7 @@ impl Json {
     ///
     /// # Errors
     /// `pickle/key` (unsupported) for keys that have no text.
-    pub fn members<'p>(&mut self, node: Node<'p>, notes: &mut Notes) -> Result<Vec<(String, Member<'p>)>> {
+    pub fn members<'p>(&mut self, node: Node<'p>, notes: &mut Notes) -> Result<Vec<(Rc<str>, Member<'p>)>> {
         let mut members = Vec::new();
         let mut bytes = 0_u64;
         for (key, value) in node.entries() {
@@ -297,13 +299,17 @@ impl Json {
     ///
     /// # Errors
     /// `pickle/key` (unsupported) for one that has no text.
-    pub fn key(&self, key: Node<'_>, notes: &mut Notes) -> Result<String> {
+    pub fn key(&self, key: Node<'_>, notes: &mut Notes) -> Result<Rc<str>> {
+        if let Some(name) = key.short_text()? {
+            return Ok(name);
+        }
+        self.text_of_key(key, notes).map(Into::into)
+    }
+
+    fn text_of_key(&self, key: Node<'_>, notes: &mut Notes) -> Result<String> {
         if key.text_bytes()? > LONGEST_KEY {
             let message = "a dict has a key of more than 64 KiB";
             return Err(key.error(ErrorKind::Unsupported, "pickle/key", message));
-        }
-        if let Some(name) = key.short_text()? {
-            return Ok(name.to_string());
         }
         if let Some(text) = key.text()? {
             text.note(notes);
@@ -371,27 +377,26 @@ impl Json {
 }
 
 /// Keeps the last of each key, in the place of the first.
-fn unique<'p>(members: Vec<(String, Member<'p>)>, notes: &mut Notes) -> Vec<(String, Member<'p>)> {
+fn unique<'p>(members: Vec<(Rc<str>, Member<'p>)>, notes: &mut Notes) -> Vec<(Rc<str>, Member<'p>)> {
     const FEW: usize = 16;
-    let mut out: Vec<(String, Member<'p>)> = Vec::with_capacity(members.len());
-    let mut places: HashMap<String, usize> = HashMap::new();
-    let many = members.len() > FEW;
+    let twice = |(place, (key, _)): (usize, &(Rc<str>, Member<'p>))| {
+        members.get(..place).unwrap_or_default().iter().any(|(before, _)| before == key)
+    };
+    if members.len() <= FEW && !members.iter().enumerate().any(twice) {
+        return members;
+    }
+    let mut out: Vec<(Rc<str>, Member<'p>)> = Vec::with_capacity(members.len());
+    let mut places: HashMap<Rc<str>, usize> = HashMap::new();
     for (key, value) in members {
-        let place = if many {
-            let place = places.get(&key).copied();
-            if place.is_none() {
-                places.insert(key.clone(), out.len());
-            }
-            place
-        } else {
-            out.iter().position(|(name, _)| *name == key)
-        };
-        match place.and_then(|place| out.get_mut(place)) {
+        match places.get(&key).and_then(|&place| out.get_mut(place)) {
             Some(slot) => {
                 notes.add(notes::KEY_COLLISION);
                 slot.1 = value;
             }
-            None => out.push((key, value)),
+            None => {
+                places.insert(Rc::clone(&key), out.len());
+                out.push((key, value));
+            }
         }
     }
     out
@@ -419,29 +424,45 @@ fn brackets(out: &mut String, shape: &[u64], index: u64, opening: bool) {
     }
 }
 
+/// A whole number's digits; there are millions of them, and `write!` is slow.
+fn decimal(out: &mut String, number: i64) {
+    let mut digits = [0_u8; 20];
+    let mut start = digits.len();
+    let mut left = number.unsigned_abs();
+    loop {
+        start -= 1;
+        digits[start] = b'0' + (left % 10) as u8;
+        left /= 10;
+        if left == 0 {
+            break;
+        }
+    }
+    if number < 0 {
+        out.push('-');
+    }
+    out.extend(digits[start..].iter().copied().map(char::from));
+}
+
 /// A JSON string.
 fn string(out: &mut String, text: &str) {
     out.push('"');
-    let mut plain = 0;
-    for (i, byte) in text.bytes().enumerate() {
-        let escape = match byte {
-            b'"' => "\\\"",
-            b'\\' => "\\\\",
-            b'\n' => "\\n",
-            b'\r' => "\\r",
-            b'\t' => "\\t",
-            0..0x20 => "",
-            _ => continue,
-        };
-        out.push_str(text.get(plain..i).unwrap_or_default());
-        plain = i + 1;
-        if escape.is_empty() {
-            let _ = write!(out, "\\u{byte:04x}");
-        } else {
-            out.push_str(escape);
+    let mut rest = text;
+    while let Some(place) = rest.bytes().position(|byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
+        let (plain, from) = rest.split_at(place);
+        out.push_str(plain);
+        match from.as_bytes().first() {
+            Some(b'"') => out.push_str("\\\""),
+            Some(b'\\') => out.push_str("\\\\"),
+            Some(b'\n') => out.push_str("\\n"),
+            Some(b'\r') => out.push_str("\\r"),
+            Some(b'\t') => out.push_str("\\t"),
+            other => {
+                let _ = write!(out, "\\u{:04x}", other.copied().unwrap_or_default());
+            }
         }
+        rest = from.get(1..).unwrap_or_default();
     }
-    out.push_str(text.get(plain..).unwrap_or_default());
+    out.push_str(rest);
     out.push('"');
 }
 

@@ -91,13 +91,11 @@ impl Machine {
         loop {
             for _ in 0..OPS_PER_CHECK {
                 self.at = self.input.offset();
-                if self.input.remaining() == 0 {
-                    return Err(Error::corrupt("pickle/truncated", "the pickle ends without STOP")
-                        .at("file", self.input.file().name())
-                        .at("offset", self.at)
-                        .hint("the file is damaged or was not written to its end; write it again, or restore it"));
-                }
-                self.opcode = self.input.u8()?;
+                self.opcode = match self.input.near() {
+                    Some(opcode) => opcode,
+                    None if self.input.remaining() == 0 => return Err(self.without_stop()),
+                    None => self.input.u8()?,
+                };
                 if self.opcode == op::STOP {
                     return self.pop();
                 }
@@ -105,6 +103,13 @@ impl Machine {
             }
             self.check_budget()?;
         }
+    }
+
+    fn without_stop(&self) -> Error {
+        Error::corrupt("pickle/truncated", "the pickle ends without STOP")
+            .at("file", self.input.file().name())
+            .at("offset", self.at)
+            .hint("the file is damaged or was not written to its end; write it again, or restore it")
     }
 
     fn check_budget(&self) -> Result<()> {
@@ -539,9 +544,16 @@ impl Machine {
         if kind == NodeKind::Dict {
             self.check_pairs(height)?;
         }
-        let values = self.stack.split_off(height);
-        let target = self.top()?;
-        self.extend(target, kind, &values)
+        // Out of its place while the arena takes the values; back again before anything can look for it.
+        let mut stack = std::mem::take(&mut self.stack);
+        let target = height.checked_sub(1).filter(|&below| below >= self.fence()).and_then(|below| stack.get(below));
+        let extended = match target {
+            Some(&target) => self.extend(target, kind, stack.get(height..).unwrap_or_default()),
+            None => Err(self.corrupt("finds nothing on the stack")),
+        };
+        stack.truncate(height);
+        self.stack = stack;
+        extended
     }
 
     /// Adds values to a container, or to the content of an object.

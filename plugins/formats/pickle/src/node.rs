@@ -255,6 +255,9 @@ impl<'p> Node<'p> {
     /// # Errors
     /// `pickle/too-large` (unsupported) for more than 64 MiB; `pickle/corrupt` when it is not valid UTF-8.
     pub fn string(self, notes: &mut Notes) -> Result<Option<String>> {
+        if let Some(text) = self.plain_text(TEXT_BYTES, str::to_owned)? {
+            return Ok(Some(text));
+        }
         let bytes = self.text_bytes()?;
         if bytes > TEXT_BYTES {
             let message = format!("a text of {bytes} bytes in one record; at most {} MiB are read", TEXT_BYTES >> 20);
@@ -275,6 +278,34 @@ impl<'p> Node<'p> {
             Tag::Text | Tag::Text8 => self.pickle.read(self.value.offset(), text::encoded_len),
             _ => Ok(0),
         }
+    }
+
+    /// Hands over a text of at most `max` bytes that lies in the file as it is; `None` for one that does not. `take`
+    /// must not ask the pickle for anything.
+    pub(crate) fn plain_text<T>(self, max: u64, take: impl FnOnce(&str) -> T) -> Result<Option<T>> {
+        match self.value.tag() {
+            Tag::Text => self.pickle.plain_text(self.value.offset(), max, take),
+            _ => Ok(None),
+        }
+    }
+
+    /// A digest of the letters of two short texts that are the same; `None` for others, and for what would have to be
+    /// decoded to tell. Other texts may have that digest too.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn same_text(self, other: Node<'_>) -> Result<Option<u64>> {
+        const SHORT: usize = 128;
+        let mut kept = [0_u8; SHORT];
+        let keep = |text: &str| {
+            let kept = kept.get_mut(..text.len())?;
+            kept.copy_from_slice(text.as_bytes());
+            Some(text.len())
+        };
+        let len = self.plain_text(SHORT as u64, keep)?.flatten();
+        let Some(letters) = len.and_then(|len| kept.get(..len)) else { return Ok(None) };
+        let same = self == other || other.plain_text(SHORT as u64, |text| text.as_bytes() == letters)? == Some(true);
+        Ok(same.then(|| digest(letters)))
     }
 
     /// A short text, which is kept: for keys. `None` for anything else, and for one that had to be changed.
@@ -319,9 +350,9 @@ impl<'p> Node<'p> {
             return Ok(false);
         }
         if text.len() as u64 <= KEY_BYTES
-            && let Some(key) = self.pickle.key(self.value.offset())?
+            && let Some(same) = self.pickle.key_is(self.value.offset(), text)?
         {
-            return Ok(&*key == text);
+            return Ok(same);
         }
         // No encoding writes a character in more than ten bytes.
         if self.text_bytes()? > 2 + 10 * text.len() as u64 {
@@ -570,6 +601,17 @@ impl PartialEq for Node<'_> {
     fn eq(&self, other: &Self) -> bool {
         std::ptr::eq(self.pickle, other.pickle) && self.value == other.value
     }
+}
+
+/// For telling short texts apart quickly, not against anybody.
+fn digest(bytes: &[u8]) -> u64 {
+    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mix = |digest: u64, word: u64| (digest.rotate_left(23) ^ word).wrapping_mul(ODD);
+    let mut words = bytes.chunks_exact(8);
+    let digest = words.by_ref().fold(bytes.len() as u64, |digest, word| {
+        mix(digest, word.try_into().map(u64::from_le_bytes).unwrap_or_default())
+    });
+    words.remainder().iter().fold(digest, |digest, &byte| mix(digest, u64::from(byte)))
 }
 
 fn as_container(node: Node<'_>) -> Option<Node<'_>> {

@@ -51,9 +51,9 @@ impl Keys {
         (offset.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - KEYS_BITS)) as usize
     }
 
-    fn get(&self, offset: u64) -> Option<Rc<str>> {
+    fn get(&self, offset: u64) -> Option<&Rc<str>> {
         let (kept, key) = self.slots.get(Self::place(offset))?.as_ref()?;
-        (*kept == offset).then(|| key.clone())
+        (*kept == offset).then_some(key)
     }
 
     fn put(&mut self, offset: u64, key: Rc<str>) {
@@ -155,10 +155,24 @@ impl Pickle {
         self.arena.bytes()
     }
 
+    /// Hands over the text whose opcode stands at `offset`, if it is one of at most `max` bytes that lies in the file as
+    /// it is. `take` must not ask the pickle for anything.
+    pub(crate) fn plain_text<T>(&self, offset: u64, max: u64, take: impl FnOnce(&str) -> T) -> Result<Option<T>> {
+        self.read(offset, |input, offset| Ok(text::plain(input, offset, max)?.map(take)))
+    }
+
+    /// Whether a short text is this one; `None` for what [`Pickle::key`] has no answer for.
+    pub(crate) fn key_is(&self, offset: u64, text: &str) -> Result<Option<bool>> {
+        if let Some(key) = self.keys.borrow().get(offset) {
+            return Ok(Some(&**key == text));
+        }
+        Ok(self.key(offset)?.map(|key| &*key == text))
+    }
+
     /// A short text, from memory when it was asked for before; `None` for a longer one, and for one that
     /// could not be taken as it is.
     pub(crate) fn key(&self, offset: u64) -> Result<Option<Rc<str>>> {
-        let kept = self.keys.borrow().get(offset);
+        let kept = self.keys.borrow().get(offset).cloned();
         if kept.is_some() {
             return Ok(kept);
         }

@@ -55,6 +55,20 @@ pub(crate) fn read(input: &mut Input, offset: u64) -> Result<Text> {
     }
 }
 
+/// The text whose opcode stands at `offset`, as it lies in memory; `None` for one of more than `max` bytes, one that
+/// is longer than a block, and one that has to be decoded.
+pub(crate) fn plain(input: &mut Input, offset: u64, max: u64) -> Result<Option<&str>> {
+    let span = locate(input, offset)?;
+    let longest = max.min(u64::from(input.block_bytes()));
+    match usize::try_from(span.len) {
+        Ok(len) if span.encoding == Encoding::Utf8 && span.len <= longest => {
+            input.seek(span.offset);
+            Ok(std::str::from_utf8(input.slice(len)?).ok())
+        }
+        _ => Ok(None),
+    }
+}
+
 /// A text's length as it is written in the file, without reading it (but for the text protocols).
 pub(crate) fn encoded_len(input: &mut Input, offset: u64) -> Result<u64> {
     Ok(locate(input, offset)?.len)
