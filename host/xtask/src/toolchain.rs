@@ -109,6 +109,8 @@ impl WasmToolchain {
             with_path("-Clink-arg=--wasm-ld-path=", &self.linkers.join("gcc-ld").join("wasm-ld"), ""),
             // No WASI: what a guest may do is what it imports, and that is our contract alone.
             "-Clink-arg=--wasi-adapter=none".into(),
+            // Every runtime of components has it; the loops over texts and vectors are what guests do.
+            "-Ctarget-feature=+simd128".into(),
             // Panic messages name source files: the same on every machine, and none of its users.
             with_path("--remap-path-prefix=", &paths::root(), "=/vecferry"),
         ];
