@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use vecferry_core::catalog::{FoundStore, find_stores};
 use vecferry_core::engine::Cancel;
-use vecferry_core::{Collection, Error, Grants, Result};
+use vecferry_core::{Collection, Error, Grants, Result, Source};
 
 use crate::args::{InspectArguments, PluginArguments};
 use crate::exit::Exit;
@@ -20,10 +20,10 @@ pub(crate) fn run(arguments: &InspectArguments, plugins: &PluginArguments) -> Re
     for store in &stores {
         let bytes = size(store);
         match discover(store, &grants, &settings) {
-            Ok(collections) if arguments.json => {
+            Ok((_, collections)) if arguments.json => {
                 collections.iter().for_each(|collection| render::result(&line(store, collection, bytes).to_string()));
             }
-            Ok(collections) => render::result(&paragraph(store, &collections, bytes)),
+            Ok((_, collections)) => render::result(&paragraph(store, &collections, bytes)),
             Err(error) => {
                 render::error(&error);
                 first_error.get_or_insert(error);
@@ -34,11 +34,16 @@ pub(crate) fn run(arguments: &InspectArguments, plugins: &PluginArguments) -> Re
     Ok(first_error.map_or(Exit::Success, |error| Exit::from(error.kind)))
 }
 
-/// The collections of one store; errors name it.
-pub(crate) fn discover(store: &FoundStore, grants: &Grants, settings: &Settings) -> Result<Vec<Collection>> {
+/// The instance that reads one store, and the store's collections; errors name it.
+pub(crate) fn discover(
+    store: &FoundStore,
+    grants: &Grants,
+    settings: &Settings,
+) -> Result<(Box<dyn Source>, Vec<Collection>)> {
     let config = Value::Object(settings.source.clone());
     let placed = |error: Error| error.at("store", &store.name).at("plugin", &store.plugin.spec().name);
-    store.open(grants.clone(), config).and_then(|mut source| source.discover()).map_err(placed)
+    let discover = |mut source: Box<dyn Source>| source.discover().map(|collections| (source, collections));
+    store.open(grants.clone(), config).and_then(discover).map_err(placed)
 }
 
 fn size(store: &FoundStore) -> u64 {

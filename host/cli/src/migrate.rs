@@ -33,10 +33,13 @@ pub(crate) fn run(arguments: &MigrateArguments, plugins: &PluginArguments) -> Re
     }
     let destination = Destination::parse(&arguments.to, &registry)?;
 
+    let found = find_stores(&arguments.source, &registry.all(), &grants)?;
+    // What an instance read stays in its memory, so of several stores each is opened again when it is its turn.
+    let single = found.len() == 1;
     let mut stores = Vec::new();
-    for found in find_stores(&arguments.source, &registry.all(), &grants)? {
-        let collections = discover(&found, &grants, &settings)?;
-        stores.push(Store { found, collections });
+    for found in found {
+        let (source, collections) = discover(&found, &grants, &settings)?;
+        stores.push(Store { found, collections, source: single.then_some(source) });
     }
     destination.keep_out_of(&arguments.source, &stores)?;
     let embed = Embed::parse(&arguments.embed, vecferry_embed::DEFAULT_MODEL);
@@ -64,7 +67,7 @@ pub(crate) fn run(arguments: &MigrateArguments, plugins: &PluginArguments) -> Re
     let changes = Letters::new(arguments.changes.as_deref(), "changed", "--changes");
     let progress = Arc::new(Progress::new(total(&plan), dead_letter, (!arguments.dry_run).then_some(changes)));
     let job = Job {
-        stores: store_jobs(&plan, &stores, &grants, &settings)?,
+        stores: store_jobs(&plan, &mut stores, &grants, &settings)?,
         sink,
         embedder,
         options: Options {
@@ -157,13 +160,16 @@ impl Destination {
     }
 }
 
-fn store_jobs(plan: &Plan, stores: &[Store], grants: &Grants, settings: &Settings) -> Result<Vec<StoreJob>> {
+fn store_jobs(plan: &Plan, stores: &mut [Store], grants: &Grants, settings: &Settings) -> Result<Vec<StoreJob>> {
     let mut jobs = Vec::new();
-    for (index, store) in stores.iter().enumerate() {
+    for (index, store) in stores.iter_mut().enumerate() {
         let moves = plan.moves.iter().filter(|step| step.store == index);
         let collections: Vec<_> = moves.map(|step| step.job.clone()).collect();
         if !collections.is_empty() {
-            let source = store.found.open(grants.clone(), Value::Object(settings.source.clone()))?;
+            let source = match store.source.take() {
+                Some(source) => source,
+                None => store.found.open(grants.clone(), Value::Object(settings.source.clone()))?,
+            };
             jobs.push(StoreJob { name: store.found.name.clone(), source, collections });
         }
     }

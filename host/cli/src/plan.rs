@@ -3,7 +3,7 @@
 use vecferry_core::catalog::FoundStore;
 use vecferry_core::engine::{CollectionJob, Vectors};
 use vecferry_core::ids::IdTemplate;
-use vecferry_core::{Collection, Error, Metric, Result, Target};
+use vecferry_core::{Collection, Error, Metric, Result, Source, Target};
 
 use crate::args::MigrateArguments;
 use crate::render;
@@ -12,6 +12,8 @@ use crate::render;
 pub(crate) struct Store {
     pub(crate) found: FoundStore,
     pub(crate) collections: Vec<Collection>,
+    /// The instance that discovered them, which may have read much of the store already.
+    pub(crate) source: Option<Box<dyn Source>>,
 }
 
 /// Where vectors come from, as the user asked.

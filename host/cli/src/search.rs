@@ -25,7 +25,7 @@ pub(crate) fn run(arguments: &SearchArguments, plugins: &PluginArguments) -> Res
     let stores = find_stores(Path::new(location), &[std::sync::Arc::clone(&plugin)], &grants)?;
     let mut collections = Vec::new();
     for store in &stores {
-        collections.extend(discover(store, &grants, &Settings::default())?);
+        collections.extend(discover(store, &grants, &Settings::default())?.1);
     }
     let collections = choose(collections, arguments.collection.as_deref())?;
 
