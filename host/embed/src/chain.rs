@@ -13,7 +13,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use vecferry_core::{Embedder, Error, Result};
 
-use crate::http::{HttpEmbedder, PROBE};
+use crate::http::HttpEmbedder;
+use crate::probe;
 use crate::provider::Provider;
 use crate::settings::Settings;
 use crate::spec::{EmbedSpec, ModelSpec};
@@ -27,9 +28,6 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
 /// Values of the probe's vector that are kept to recognise the model by.
 const PROBE_VALUES: usize = 32;
-/// The least cosine at which two answers to the probe come from one model. Computing in half precision, or in a
-/// batch, moves a vector by a thousandth; another model's points elsewhere.
-const SAME_MODEL: f64 = 0.99;
 
 /// A chain of models that can be opened.
 pub struct Chain<'a> {
@@ -115,7 +113,7 @@ impl<'a> Chain<'a> {
     /// `embed/not-in-chain`, `embed/another-model` (config), and the reasons for which it cannot be opened, of
     /// their own kinds.
     pub fn open_exactly(&self, identity: &Identity) -> Result<Chosen> {
-        let Identity { provider, model, dimension, probe } = identity;
+        let Identity { provider, model, dimension, probe: vector } = identity;
         let is_it = |spec: &&ModelSpec| spec.provider() == provider && spec.model() == model;
         let Some(spec) = self.spec.models().iter().find(is_it) else {
             let message = format!("the run embeds with {provider}:{model}, which '{}' does not name", self.spec);
@@ -126,7 +124,7 @@ impl<'a> Chain<'a> {
         let found = &chosen.identity;
         let changed = if found.dimension != *dimension {
             Some(format!("its vectors have {} values, and had {dimension}", found.dimension))
-        } else if !probe.is_empty() && !is_near(&found.probe, probe) {
+        } else if !vector.is_empty() && !probe::is_same(&found.probe, vector) {
             Some("the same text has another vector".to_owned())
         } else {
             None
@@ -158,22 +156,22 @@ impl<'a> Chain<'a> {
 
     fn open_once(&self, spec: &ModelSpec) -> Result<Chosen> {
         let usage = Arc::new(Usage::default());
-        let (embedder, probe): (Arc<dyn Embedder>, Vec<f32>) = if spec.is_built_in() {
+        let (embedder, vector): (Arc<dyn Embedder>, Vec<f32>) = if spec.is_built_in() {
             let embedder = self.models.load(spec.model(), self.threads)?;
-            let probe = embedder.embed(&[PROBE])?.values;
-            (Arc::new(embedder), probe)
+            let vector = embedder.embed(&[probe::TEXT])?.values;
+            (Arc::new(embedder), vector)
         } else {
             let provider = Provider::named(spec.provider()).ok_or_else(|| {
                 Error::internal("embed/provider", format!("the provider {} is not there", spec.provider()))
             })?;
-            let (embedder, probe) = HttpEmbedder::open(spec, provider, self.settings, Arc::clone(&usage))?;
-            (Arc::new(embedder), probe)
+            let (embedder, vector) = HttpEmbedder::open(spec, provider, self.settings, Arc::clone(&usage))?;
+            (Arc::new(embedder), vector)
         };
         let identity = Identity {
             provider: embedder.provider().to_owned(),
             model: embedder.model().to_owned(),
             dimension: embedder.dimension(),
-            probe: probe.into_iter().take(PROBE_VALUES).collect(),
+            probe: vector.into_iter().take(PROBE_VALUES).collect(),
         };
         Ok(Chosen { embedder, identity, skipped: Vec::new(), usage })
     }
@@ -195,10 +193,4 @@ fn none(skipped: Vec<Skipped>) -> Error {
     error.retry_after_ms = why.retry_after_ms;
     let hints: Vec<&str> = skipped.iter().filter_map(|skipped| skipped.why.hint.as_deref()).collect();
     if hints.is_empty() { error } else { error.hint(hints.join("; or: ")) }
-}
-
-/// Whether two vectors point the same way.
-fn is_near(a: &[f32], b: &[f32]) -> bool {
-    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
-    a == b || dot(a, b) >= SAME_MODEL * (dot(a, a) * dot(b, b)).sqrt()
 }

@@ -20,6 +20,7 @@ mod embedder;
 mod fetch;
 mod files;
 mod http;
+mod probe;
 mod provider;
 mod registry;
 mod runtime;

@@ -21,8 +21,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
-use vecferry_core::{Dense, Embedder, Error, Result};
+use vecferry_core::{Dense, Embedder, Error, ErrorKind, Result};
 
+use crate::probe;
 use crate::provider::{Provider, base_url};
 use crate::settings::{Secret, Settings};
 use crate::spec::ModelSpec;
@@ -36,8 +37,6 @@ use text::Change;
 const MAX_TOKENS: usize = 300_000;
 /// A text is not cut more often than this.
 const MAX_CUTS: usize = 40;
-/// What a server is asked for to see whether it works.
-pub(crate) const PROBE: &str = "vecferry";
 
 /// A model behind a server, probed: its dimension is what it really returned.
 pub(crate) struct HttpEmbedder {
@@ -76,7 +75,7 @@ struct Suspect {
 }
 
 impl HttpEmbedder {
-    /// Asks the server for one short text, [`PROBE`], and returns its vector too.
+    /// Asks the server for the probe's text, and returns its vector too.
     ///
     /// # Errors
     /// `embed/no-key` (auth), `embed/address`, `embed/key` (config), `embed/dimensions`, `embed/refused`
@@ -230,23 +229,21 @@ impl Limits {
     }
 }
 
-/// Embeds one short text, in base64 or, where the server does not take or cannot write that, in its own form.
+/// Embeds the probe's text as the server likes to, and then in base64: that is used where it gives the same.
 fn probe(server: &Server) -> Result<(Answer, Encoding)> {
-    let ask = |encoding| server.ask(&[PROBE], encoding, None);
-    match ask(Encoding::Base64) {
-        Ok(answer) => return Ok((answer, Encoding::Base64)),
-        // Some proxies fail with status 500 over a parameter that they do not know.
-        Err(Failure::Failed(error)) if !matches!(error.code.as_str(), "embed/server" | "embed/answer") => {
-            return Err(error);
-        }
-        Err(_) => {}
-    }
-    match ask(Encoding::Unasked) {
-        Ok(answer) => Ok((answer, Encoding::Unasked)),
+    let answer = match server.ask(&[probe::TEXT], Encoding::Unasked, None) {
+        Ok(answer) => answer,
+        Err(Failure::Failed(error)) => return Err(error),
         Err(Failure::Refused(refusal)) => {
-            Err(server.refused(&refusal).hint("see whether the model can embed, and which options it has"))
+            return Err(server.refused(&refusal).hint("see whether the model can embed, and which options it has"));
         }
-        Err(Failure::Failed(error)) => Err(error),
+    };
+    match server.ask(&[probe::TEXT], Encoding::Base64, Some(answer.dimension)) {
+        Ok(same) if probe::is_same(&answer.values, &same.values) => Ok((answer, Encoding::Base64)),
+        // Says nothing about base64.
+        Err(Failure::Failed(error)) if error.kind == ErrorKind::Throttled => Err(error),
+        // Servers refuse a parameter that they do not know, or fail over it, with any status.
+        _ => Ok((answer, Encoding::Unasked)),
     }
 }
 

@@ -50,7 +50,7 @@ pub(super) fn judge(status: u16, body: &str, about: &About<'_>) -> Verdict {
         Error::new(kind, code, message)
     };
     let is = |code: &str| said.code.as_deref() == Some(code) || said.kind.as_deref() == Some(code);
-    let About { provider, model, key_setting } = about;
+    let About { provider, key_setting, .. } = about;
 
     if is("insufficient_quota") || status == 402 {
         return Verdict::Failed(
@@ -68,7 +68,8 @@ pub(super) fn judge(status: u16, body: &str, about: &About<'_>) -> Verdict {
             .hint(format!("check {key_setting}")),
         403 => failed(ErrorKind::Auth, "embed/auth", &format!("{provider} refuses access"))
             .hint(format!("check {key_setting}, and what its account may use")),
-        404 if said.is_about(model) => no_model(failed, about),
+        // Any other 404 is about the path.
+        404 if said.lower.contains("model") => no_model(failed, about),
         404 => failed(ErrorKind::NotFound, "embed/address", "there is no embeddings service at this address")
             .hint("check the server's address; for most servers it ends in /v1"),
         400 | 413 | 422 => return Verdict::Refused(said.refusal(status, words)),
@@ -133,11 +134,6 @@ impl Said {
     fn words(&self, status: u16) -> String {
         let words = shown(&self.message);
         if words.starts_with('<') { format!("HTTP status {status}") } else { words }
-    }
-
-    /// Whether a 404 is about the model rather than about the address.
-    fn is_about(&self, model: &str) -> bool {
-        self.lower.contains("model") || self.message.contains(model)
     }
 
     fn refusal(&self, status: u16, words: String) -> Refusal {

@@ -42,7 +42,11 @@ fn a_request_is_what_openai_documents() {
         "model": MODEL, "input": ["a text", "another"], "encoding_format": "base64", "dimensions": 4
     });
     assert_eq!(seen[0].body, body);
-    assert_eq!((chosen.usage.requests(), chosen.usage.tokens()), (2, 4), "the probe is one word, the texts three");
+    assert_eq!(
+        (chosen.usage.requests(), chosen.usage.tokens()),
+        (3, 5),
+        "the probe is one word, sent twice, the texts are three"
+    );
 }
 
 #[test]
@@ -53,6 +57,8 @@ fn every_text_gets_its_vector_in_every_encoding() {
         ("numbers all the same", Base64::Disregards, Some("base64")),
         ("refused", Base64::Refuses(400), None),
         ("refused with what looks like a fault", Base64::Refuses(500), None),
+        ("of half precision", Base64::Halves, None),
+        ("of the other byte order", Base64::BigEndian, None),
     ] {
         let server = Server::start(Behaviour { base64, ..Behaviour::default() });
         let chosen = open_at(&server, "inputs=7").expect(name);

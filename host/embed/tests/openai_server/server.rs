@@ -17,6 +17,10 @@ pub(crate) const MODEL: &str = "test-embedder";
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Base64 {
     Follows,
+    /// Writes other numbers than float32, as nobody should: the upper halves of them.
+    Halves,
+    /// Writes float32 in the other byte order, as nobody should.
+    BigEndian,
     /// Answers with lists of numbers all the same.
     Disregards,
     /// Answers with this status.
@@ -246,10 +250,13 @@ impl Server {
         let dimension = asked.map_or(self.behaviour.dimension, |asked| asked as usize);
         let embed = |(index, text): (usize, &&str)| {
             let vector = self.vector_of(text, dimension);
-            let embedding = if encoding == Some("base64") && *base64 == Base64::Follows {
-                json!(STANDARD.encode(vector.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>()))
-            } else {
-                json!(vector)
+            let bytes =
+                |write: fn(&f32) -> Vec<u8>| json!(STANDARD.encode(vector.iter().flat_map(write).collect::<Vec<u8>>()));
+            let embedding = match base64 {
+                Base64::Follows if encoding == Some("base64") => bytes(|value| value.to_le_bytes().to_vec()),
+                Base64::BigEndian if encoding == Some("base64") => bytes(|value| value.to_be_bytes().to_vec()),
+                Base64::Halves if encoding == Some("base64") => bytes(|value| value.to_le_bytes()[2..].to_vec()),
+                _ => json!(vector),
             };
             json!({"object": "embedding", "index": index, "embedding": embedding})
         };
