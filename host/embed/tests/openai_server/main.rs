@@ -1,9 +1,11 @@
 //! Models behind servers, and the choice between models, against a server of our own that speaks OpenAI's
-//! protocol, strictly, and fails on demand. OpenAI's official client is the judge of that server.
+//! protocol, strictly, and fails on demand. OpenAI's official client is the judge of that server; a mock server that
+//! others wrote is asked beside it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod chain;
 mod faults;
+mod independent;
 mod official_client;
 mod requests;
 mod server;

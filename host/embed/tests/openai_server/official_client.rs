@@ -1,18 +1,23 @@
 //! OpenAI's own Python client as the judge of the test server: what it accepts, and recognises, is the protocol.
 
+use std::ffi::OsString;
 use std::process::Command;
 
 use serde_json::{Value, json};
 
 use crate::server::{Behaviour, MODEL, Server};
 
+/// The interpreter that has tests/requirements.txt.
+pub(crate) fn python() -> OsString {
+    std::env::var_os("VECFERRY_TEST_PYTHON")
+        .expect("this test needs Python with tests/requirements.txt; run it through: cargo xtask test")
+}
+
 #[test]
 fn the_official_client_understands_the_test_server() {
-    let python = std::env::var_os("VECFERRY_TEST_PYTHON")
-        .expect("this test needs Python with tests/requirements.txt; run it through: cargo xtask test");
     let server = Server::start(Behaviour { key: Some("sk-0123456789"), max_words: 10, ..Behaviour::default() });
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/openai_server/official_client.py");
-    let done = Command::new(python).arg(script).arg(server.base()).arg(MODEL).output().unwrap();
+    let done = Command::new(python()).arg(script).arg(server.base()).arg(MODEL).output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 
     let said: Value = serde_json::from_slice(&done.stdout).unwrap();
