@@ -5,6 +5,7 @@ What is measured is in `tests/bench` and `tests/e2e/examples`; here is what they
 libraries they are compared with, in a Python environment of their own.
 */
 
+use std::env::consts::EXE_SUFFIX;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::PathBuf;
@@ -14,12 +15,27 @@ use crate::plugins::BOTH_WAYS;
 use crate::report::{self, Context as _, Failure, Result};
 use crate::{build, packages, paths, process};
 
+/// A Python environment that is made once, and what is in it.
+struct Peers {
+    folder: &'static str,
+    packages: &'static [&'static str],
+    /// What is to be downloaded, for whoever waits for it.
+    size: &'static str,
+}
+
 /// The libraries that own the stores, as `tests/bench/stores.py` and `peers.py` use them.
-const PEERS: &[&str] = &["langchain-community==0.4.2", "faiss-cpu==1.15.1", "chromadb==1.5.9", "numpy==2.4.6"];
+const READERS: Peers = Peers {
+    folder: "python",
+    packages: &["langchain-community==0.4.2", "faiss-cpu==1.15.1", "chromadb==1.5.9", "numpy==2.4.6"],
+    size: "700 MB",
+};
+
+/// The clients of the destinations, as `tests/bench/vectors.py` and `write_peers.py` use them.
+const WRITERS: Peers = Peers { folder: "python-write", packages: &["pinecone==10.2.0", "numpy==2.4.6"], size: "30 MB" };
 
 type Bench = fn() -> Result<()>;
 
-const BENCHES: &[(&str, Bench)] = &[("read", read), ("runtimes", runtimes)];
+const BENCHES: &[(&str, Bench)] = &[("read", read), ("runtimes", runtimes), ("write", write)];
 
 /// Runs the named measurements; all, where none is named.
 pub(crate) fn run(names: &[&str]) -> Result<()> {
@@ -42,7 +58,7 @@ pub(crate) fn run(names: &[&str]) -> Result<()> {
 
 /// vecferry beside the libraries that own the stores.
 fn read() -> Result<()> {
-    let python = peers_python()?;
+    let python = READERS.python()?;
     let stores = folder("stores")?;
     process::run(script(&python, "stores.py").arg(&stores))?;
     process::run(script(&python, "read.py").arg("--bin").arg(paths::vecferry()).arg("--stores").arg(&stores))
@@ -58,27 +74,41 @@ fn runtimes() -> Result<()> {
     process::run(cargo.arg("--").arg(BOTH_WAYS).arg(&store))
 }
 
+/// vecferry beside the clients of the destinations' owners, each against a server of its own.
+fn write() -> Result<()> {
+    let python = WRITERS.python()?;
+    let store = folder("stores")?.join("vectors");
+    process::run(script(&python, "vectors.py").arg(&store))?;
+    process::run(&mut process::cargo(["build", "--release", "--package", "vecferry-pinecone-local"]))?;
+    let pinecone = paths::release().join(format!("pinecone-local{EXE_SUFFIX}"));
+    let mut bench = script(&python, "write.py");
+    bench.arg("--bin").arg(paths::vecferry()).arg("--store").arg(&store).arg("--pinecone").arg(pinecone);
+    process::run(&mut bench)
+}
+
 fn script(python: impl AsRef<OsStr>, name: &str) -> Command {
     let mut command = Command::new(python);
     command.arg(paths::root().join("tests").join("bench").join(name)).current_dir(paths::root());
     command
 }
 
-/// A Python with the peers' libraries, made once.
-fn peers_python() -> Result<PathBuf> {
-    let environment = folder("python")?;
-    let python = environment.join("bin").join("python");
-    let installed = environment.join("installed");
-    let wanted = PEERS.join(" ");
-    if fs::read_to_string(&installed).is_ok_and(|there| there == wanted) {
-        return Ok(python);
+impl Peers {
+    /// The environment's Python.
+    fn python(&self) -> Result<PathBuf> {
+        let environment = folder(self.folder)?;
+        let python = environment.join("bin").join("python");
+        let installed = environment.join("installed");
+        let wanted = self.packages.join(" ");
+        if fs::read_to_string(&installed).is_ok_and(|there| there == wanted) {
+            return Ok(python);
+        }
+        packages::ensure_venv()?;
+        report::step("bench", format!("installing {wanted} into {} ({})", environment.display(), self.size));
+        process::run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment))?;
+        process::run(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(self.packages))?;
+        fs::write(&installed, wanted).context(|| format!("cannot write {}", installed.display()))?;
+        Ok(python)
     }
-    packages::ensure_venv()?;
-    report::step("bench", format!("installing {wanted} into {} (700 MB)", environment.display()));
-    process::run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment))?;
-    process::run(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(PEERS))?;
-    fs::write(&installed, wanted).context(|| format!("cannot write {}", installed.display()))?;
-    Ok(python)
 }
 
 fn folder(name: &str) -> Result<PathBuf> {
