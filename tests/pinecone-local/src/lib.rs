@@ -29,7 +29,9 @@ server.faults().set(Schedule {
   is what Pinecone documents. Log sequence numbers count within one namespace.
 - A body over 2 MB is refused with 413 (400 on request), one over 8 MB by a bare 413, as a proxy would.
 - The header `X-Pinecone-Api-Version` is required, as the OpenAPI files say.
+- Rates hold only where they are asked for ([`Options::rates`]): they depend on the clock.
 - Sparse values are taken by an index of another metric than `dotproduct`, and then every query of that namespace fails.
+- The indices of a sparse vector may come in any order, as in Pinecone's own example, but none twice.
 - Of records with one id in one request, the last counts.
 - `POST /__faults` takes a [`Schedule`] as JSON; `GET /__faults`, `DELETE /__faults`, `GET /__log` and `DELETE /__log`
   serve tests of whole processes. They need the API key too.
@@ -47,6 +49,7 @@ mod metadata;
 pub mod needle;
 mod operation;
 mod payload;
+mod rates;
 mod server;
 mod service;
 mod store;

@@ -20,6 +20,9 @@ struct Arguments {
     /// The key that every request must carry.
     #[arg(long, default_value = "pinecone-local")]
     api_key: String,
+    /// Hold to the service's rates, such as 100 upserts a second in one namespace.
+    #[arg(long)]
+    rates: bool,
 }
 
 fn main() -> ExitCode {
@@ -33,8 +36,8 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> std::io::Result<()> {
-    let Arguments { port, api_key } = arguments;
-    let server = Server::start(Options { port, api_key })?;
+    let Arguments { port, api_key, rates } = arguments;
+    let server = Server::start(Options { port, api_key, rates })?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         // Listened for before the line is printed, so that whoever reads it may already end the process.

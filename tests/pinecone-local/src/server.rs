@@ -26,11 +26,13 @@ pub struct Options {
     pub port: u16,
     /// The key that every request must carry.
     pub api_key: String,
+    /// Whether the service's rates hold, such as 100 upserts a second in one namespace. They depend on the clock.
+    pub rates: bool,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { port: 0, api_key: "pinecone-local".to_owned() }
+        Options { port: 0, api_key: "pinecone-local".to_owned(), rates: false }
     }
 }
 
@@ -82,6 +84,7 @@ impl Server {
             log: Log::default(),
             url: format!("http://{address}"),
             api_key: options.api_key,
+            rates: options.rates.then(Default::default),
             #[cfg(feature = "testing")]
             judge,
         });

@@ -18,6 +18,7 @@ use crate::limits::{self, PROXY_BYTES, REQUEST_BYTES, URI_BYTES};
 use crate::log::{Entry, Log};
 use crate::operation::{DATA_PREFIX, Operation, Plane, Route, Unrouted, route};
 use crate::payload::{Cut, Payload};
+use crate::rates::Rates;
 #[cfg(feature = "testing")]
 use crate::validation::{Exchange, Judge};
 
@@ -31,6 +32,8 @@ pub(crate) struct Service {
     /// `http://HOST:PORT`.
     pub(crate) url: String,
     pub(crate) api_key: String,
+    /// None where rates are not held to.
+    pub(crate) rates: Option<Mutex<Rates>>,
     #[cfg(feature = "testing")]
     pub(crate) judge: Judge,
 }
@@ -192,11 +195,13 @@ impl Service {
         data::answer(&data::Request {
             operation: route.operation,
             index,
+            index_name: &route.index,
             name: &route.name,
             parameters,
             body,
             visibility: settings.visibility,
             faults: &self.faults,
+            rates: self.rates.as_ref(),
             now: Instant::now(),
         })
     }

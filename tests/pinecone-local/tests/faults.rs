@@ -167,6 +167,20 @@ fn the_log_counts() {
 }
 
 #[test]
+fn rates_hold_where_they_are_asked_for() {
+    let server = Server::start_strict(Options { rates: true, ..Options::default() }).unwrap();
+    let client = Client::new(&server);
+    let host = client.create("docs", 2, "cosine");
+    // However slow this machine is, 2,000 requests in four threads do not take twenty seconds.
+    let refused: usize = std::thread::scope(|scope| {
+        let run = || (0..500).filter(|id| upsert(&client, &host, *id) == 429).count();
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(run)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    assert!((1..=1900).contains(&refused), "{refused}");
+}
+
+#[test]
 fn a_process_is_told_what_goes_wrong() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_pinecone-local"))
         .args(["--api-key", "k"])

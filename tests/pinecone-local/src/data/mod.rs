@@ -17,13 +17,17 @@ use serde_json::{Map, Value};
 
 use crate::answer::{Code, Outcome, Refusal};
 use crate::faults::{Faults, Visibility};
+use crate::limits;
+use crate::lock;
 use crate::operation::Operation;
+use crate::rates::{Asked, Rates};
 use crate::store::{Index, Record, Sparse};
 
 /// A request to an index.
 pub(crate) struct Request<'a> {
     pub(crate) operation: Operation,
     pub(crate) index: &'a Mutex<Index>,
+    pub(crate) index_name: &'a str,
     /// The namespace that the path names, for the calls that have one there.
     pub(crate) name: &'a str,
     /// Decoded, in the order in which they came.
@@ -31,6 +35,8 @@ pub(crate) struct Request<'a> {
     pub(crate) body: &'a [u8],
     pub(crate) visibility: Visibility,
     pub(crate) faults: &'a Faults,
+    /// None where rates are not held to.
+    pub(crate) rates: Option<&'a Mutex<Rates>>,
     pub(crate) now: Instant,
 }
 
@@ -65,6 +71,21 @@ pub(crate) fn answer(request: &Request) -> Outcome {
 impl Request<'_> {
     fn parse<'a, T: Deserialize<'a>>(&'a self) -> Outcome<T> {
         serde_json::from_slice(self.body).map_err(|error| Refusal::invalid(format!("Invalid request body: {error}")))
+    }
+
+    /// Checks the namespace that is asked for, and how often it is: see [`limits::namespace`].
+    fn namespace<'n>(&self, given: Option<&'n str>) -> Outcome<&'n str> {
+        let namespace = limits::namespace(given.unwrap_or_default())?;
+        if let Some(rates) = self.rates {
+            lock(rates).admit(&Asked {
+                operation: self.operation,
+                index: self.index_name,
+                namespace,
+                bytes: self.body.len() as u64,
+                now: self.now,
+            })?;
+        }
+        Ok(namespace)
     }
 
     fn parameter(&self, name: &str) -> Option<&str> {

@@ -60,7 +60,7 @@ struct Match<'a> {
 
 pub(super) fn query(request: &Request) -> Outcome {
     let query: Query = request.parse()?;
-    let namespace = limits::namespace(query.namespace.as_deref().unwrap_or_default())?;
+    let namespace = request.namespace(query.namespace.as_deref())?;
     let top_k = usize::try_from(query.top_k)
         .ok()
         .filter(|_| (1..=TOP_K).contains(&query.top_k))

@@ -36,7 +36,7 @@ pub(super) fn fetch(request: &Request) -> Outcome {
         )));
     }
     ids.iter().try_for_each(|id| limits::id(id))?;
-    let namespace = limits::namespace(request.parameter("namespace").unwrap_or_default())?;
+    let namespace = request.namespace(request.parameter("namespace"))?;
     let mut index = lock(request.index);
     let mut vectors = BTreeMap::new();
     if let Some(space) = index.spaces.get_mut(namespace) {
@@ -63,7 +63,7 @@ struct FetchByMetadata {
 
 pub(super) fn fetch_by_metadata(request: &Request) -> Outcome {
     let wanted: FetchByMetadata = request.parse()?;
-    let namespace = limits::namespace(wanted.namespace.as_deref().unwrap_or_default())?;
+    let namespace = request.namespace(wanted.namespace.as_deref())?;
     if wanted.filter.is_empty() {
         return Err(Refusal::invalid("Empty filter provided for fetch by metadata request"));
     }
@@ -115,7 +115,7 @@ struct ListedId<'a> {
 }
 
 pub(super) fn list(request: &Request) -> Outcome {
-    let namespace = limits::namespace(request.parameter("namespace").unwrap_or_default())?;
+    let namespace = request.namespace(request.parameter("namespace"))?;
     let prefix = request.parameter("prefix").unwrap_or_default();
     if !prefix.is_ascii() {
         return Err(Refusal::invalid(format!("Prefix must be ASCII, but got '{prefix}'")));
@@ -177,6 +177,8 @@ pub(super) fn stats(request: &Request) -> Outcome {
             ));
         }
     }
+    // The rate of this call is the index's.
+    request.namespace(None)?;
     let mut index = lock(request.index);
     let shape = index.shape;
     let mut namespaces = BTreeMap::new();

@@ -48,7 +48,7 @@ pub(super) struct SparseValues {
 
 pub(super) fn upsert(request: &Request) -> Outcome {
     let upsert: Upsert = request.parse()?;
-    let namespace = limits::namespace(upsert.namespace.as_deref().unwrap_or_default())?;
+    let namespace = request.namespace(upsert.namespace.as_deref())?;
     if upsert.vectors.is_empty() {
         return Err(Refusal::invalid("At least one vector must be given"));
     }
@@ -174,7 +174,7 @@ struct Update {
 
 pub(super) fn update(request: &Request) -> Outcome {
     let update: Update = request.parse()?;
-    let namespace = limits::namespace(update.namespace.as_deref().unwrap_or_default())?.to_owned();
+    let namespace = request.namespace(update.namespace.as_deref())?.to_owned();
     match (update.id.clone().filter(|id| !id.is_empty()), update.filter.clone()) {
         (Some(_), Some(_)) => Err(Refusal::invalid("Only one of id and filter can be given")),
         (None, None) => Err(Refusal::invalid("Either id or filter must be given")),
@@ -246,7 +246,7 @@ struct Delete {
 
 pub(super) fn delete(request: &Request) -> Outcome {
     let delete: Delete = request.parse()?;
-    let namespace = limits::namespace(delete.namespace.as_deref().unwrap_or_default())?.to_owned();
+    let namespace = request.namespace(delete.namespace.as_deref())?.to_owned();
     let ways =
         usize::from(!delete.ids.is_empty()) + usize::from(delete.delete_all) + usize::from(delete.filter.is_some());
     if ways != 1 {
