@@ -4,6 +4,16 @@ Faults on demand: which requests go wrong, and how. The same schedule is given b
 
 A rule counts the requests that it matches, from 1, since the schedule was set. What is left to chance is drawn from
 the schedule's seed, so that a run with one client repeats.
+
+```json
+{"seed": 7, "rules": [
+  {"on": ["upsert"], "when": {"nth": [2, 5]}, "fault": {"throttle": {"retry_after": "0.5"}}},
+  {"on": ["upsert"], "when": {"probability": 0.1}, "fault": {"reset": {"applied": true}}},
+  {"on": ["query", "fetch"], "when": {"every": 3}, "fault": {"status": {"code": 503}}},
+  {"when": {"first": 10}, "fault": {"slow": {"ms": 200}}},
+  {"on": ["create-index"], "when": "always", "fault": {"status": {"code": 500, "applied": true}}}
+ ], "max_body_bytes": 100000, "quota_records": 5000, "visibility": {"polls": 3}, "not_ready_describes": 2}
+```
 */
 
 use std::sync::{Arc, Mutex};

@@ -166,6 +166,17 @@ fn the_log_counts() {
     assert_eq!(server.log().total().requests, 5);
 }
 
+/// The schedule that the documentation shows.
+#[test]
+fn the_documented_schedule_is_one() {
+    let documentation = include_str!("../src/faults.rs");
+    let (_, example) = documentation.split_once("```json").unwrap();
+    let (example, _) = example.split_once("```").unwrap();
+    let schedule: Schedule = serde_json::from_str(example).unwrap();
+    assert_eq!((schedule.rules.len(), schedule.quota_records), (5, Some(5000)));
+    assert_eq!(serde_json::from_str::<Schedule>(&serde_json::to_string(&schedule).unwrap()).unwrap(), schedule);
+}
+
 #[test]
 fn rates_hold_where_they_are_asked_for() {
     let server = Server::start_strict(Options { rates: true, ..Options::default() }).unwrap();
