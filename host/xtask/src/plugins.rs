@@ -36,6 +36,7 @@ pub(crate) const BUNDLED: &[Bundled] = &[
     wasm("chroma"),
     wasm("jsonl"),
     native("sqlite"),
+    native("pgvector"),
 ];
 
 /// Guests for the tests of the runtimes; each is the package `vecferry-guest-NAME` in `tests/guests/NAME`. They are
