@@ -58,6 +58,7 @@ impl Database {
             .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
             .doing("check the run's database", path)?;
         if verdict != "ok" {
+            let verdict = verdict.replace('\n', " ");
             return Err(damaged(path, format!("the run's database is damaged: {verdict}")));
         }
         // A commit then survives the end of the process, and all but the last ones the machine's.

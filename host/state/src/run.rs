@@ -122,7 +122,7 @@ impl Run {
                     Err(reason) => {
                         let reason = json(reason)?;
                         transaction
-                            .prepare_cached("UPDATE rejected SET reason = ?2, at_destination = 1 WHERE number = ?1")
+                            .prepare_cached("UPDATE rejected SET reason = ?2 WHERE number = ?1")
                             .and_then(|mut update| update.execute(params![to_sql(record.number), reason]))
                             .doing(DOING, &path)?
                             > 0
@@ -393,3 +393,6 @@ fn json(error: &Error) -> Result<String> {
 fn unkept(error: impl std::fmt::Display) -> Error {
     Error::internal("state/format", format!("what is known of a record cannot be kept: {error}"))
 }
+
+#[cfg(test)]
+mod tests;
