@@ -35,6 +35,7 @@ pub(crate) const BUNDLED: &[Bundled] = &[
     wasm("llamaindex"),
     wasm("chroma"),
     wasm("jsonl"),
+    wasm("pinecone"),
     native("sqlite"),
     native("pgvector"),
 ];
