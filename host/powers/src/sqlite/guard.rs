@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::config::DbConfig;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OpenFlags, Statement};
 use vecferry_contract::{Error, Result};
 
 use super::{Limits, fault};
@@ -63,7 +64,18 @@ pub(super) struct Guarded {
     name: String,
     watch: Arc<Watch>,
     limits: Limits,
-    cancelled: Arc<AtomicBool>,
+    stop: Stop,
+    /// Whether all names of the schema are UTF-8. Names of columns that are not would be a panic in rusqlite.
+    named: bool,
+}
+
+/// What ends a query from outside.
+#[derive(Clone)]
+pub(super) struct Stop {
+    /// The run is.
+    pub(super) cancelled: Arc<AtomicBool>,
+    /// Nobody wants the query's rows any more.
+    pub(super) given_up: Arc<AtomicBool>,
 }
 
 #[derive(Default)]
@@ -95,19 +107,20 @@ pub(super) fn harden(uri: &str, flags: OpenFlags) -> rusqlite::Result<Connection
 
 impl Guarded {
     /// A guarded connection to a file that nothing changes while it is open.
-    pub(super) fn open(uri: &str, name: &str, limits: Limits, cancelled: Arc<AtomicBool>) -> Result<Self> {
+    pub(super) fn open(uri: &str, name: &str, limits: Limits, stop: Stop) -> Result<Self> {
         let watch = Arc::new(Watch::default());
-        let open = || -> rusqlite::Result<Connection> {
+        let open = || -> rusqlite::Result<(Connection, bool)> {
             let mut connection = harden(uri, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
             connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, limits.value_bytes)?;
             // 16 MiB of pages; SQLite's own default is 2.
             connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -16384;")?;
-            let (seen, stop) = (Arc::clone(&watch), Arc::clone(&cancelled));
+            let (seen, stop) = (Arc::clone(&watch), stop.clone());
             connection.progress_handler(
                 1000,
                 Some(move || {
                     let steps = seen.kilo_steps.fetch_add(1, Ordering::Relaxed);
-                    steps >= limits.kilo_steps || stop.load(Ordering::Relaxed)
+                    let stopped = stop.cancelled.load(Ordering::Relaxed) || stop.given_up.load(Ordering::Relaxed);
+                    steps >= limits.kilo_steps || stopped
                 }),
             )?;
             let seen = Arc::clone(&watch);
@@ -119,11 +132,11 @@ impl Guarded {
                 }
             }))?;
             // Reads the first page and the schema: what is no database is found here.
-            connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
-            Ok(connection)
+            let named = has_only_names(&connection)?;
+            Ok((connection, named))
         };
-        let connection = open().map_err(|e| fault(name, &e))?;
-        Ok(Guarded { connection, name: name.to_owned(), watch, limits, cancelled })
+        let (connection, named) = open().map_err(|e| fault(name, &e))?;
+        Ok(Guarded { connection, name: name.to_owned(), watch, limits, stop, named })
     }
 
     /// Starts counting anew: a call of the plugin begins.
@@ -132,12 +145,25 @@ impl Guarded {
         *self.watch.denied.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
+    /// The query that nobody wanted any more has ended.
+    pub(super) fn resume(&self) {
+        self.stop.given_up.store(false, Ordering::Relaxed);
+    }
+
+    /// The names of a query's columns; `column_1`, `column_2`, … in a database whose own names are no UTF-8.
+    pub(super) fn columns(&self, statement: &Statement<'_>) -> Vec<String> {
+        if self.named {
+            return statement.column_names().map(str::to_owned).collect();
+        }
+        (1..=statement.column_count()).map(|place| format!("column_{place}")).collect()
+    }
+
     /// SQLite's fault in the contract's words, with what the hooks know about it.
     pub(super) fn fault(&self, error: &rusqlite::Error) -> Error {
         let denied = self.watch.denied.lock().unwrap_or_else(PoisonError::into_inner).take();
         let code = error.sqlite_error_code();
         if code == Some(rusqlite::ErrorCode::OperationInterrupted) {
-            return if self.cancelled.load(Ordering::Relaxed) {
+            return if self.stop.cancelled.load(Ordering::Relaxed) {
                 Error::transient("sqlite/cancelled", "the query was given up: the run was cancelled")
             } else {
                 let millions = self.limits.kilo_steps / 1000;
@@ -147,6 +173,13 @@ impl Guarded {
             .at("file", &self.name);
         }
         match denied {
+            // The authorizer cannot even be asked about such a name.
+            None if !self.named && code == Some(rusqlite::ErrorCode::AuthorizationForStatementDenied) => {
+                let message = format!("{}: the statement meets a name that is no text", self.name);
+                Error::corrupt("sqlite/name", message)
+                    .hint("the schema of the database is damaged; the sqlite3 tool can often rescue what is left: sqlite3 FILE .recover")
+                    .at("file", &self.name)
+            }
             Some(what) => Error::denied("sqlite/denied", format!("a plugin may only read; its statement would {what}"))
                 .hint("this is a fault of the plugin: only SELECT is allowed, with functions that only compute")
                 .at("file", &self.name),
@@ -158,6 +191,22 @@ impl Guarded {
     pub(super) fn name(&self) -> &str {
         &self.name
     }
+}
+
+/// Whether everything that the schema names is UTF-8. A statement is UTF-8 itself, so other names cannot come up.
+fn has_only_names(connection: &Connection) -> rusqlite::Result<bool> {
+    let mut statement = connection.prepare("SELECT name, sql FROM sqlite_schema")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        for column in 0..2 {
+            if let ValueRef::Text(bytes) | ValueRef::Blob(bytes) = row.get_ref(column)?
+                && std::str::from_utf8(bytes).is_err()
+            {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
 }
 
 /// What a statement would do that it may not; `None` when it may.

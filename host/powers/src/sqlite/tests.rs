@@ -50,6 +50,53 @@ fn a_cancelled_run_ends_its_queries() {
 }
 
 #[test]
+fn a_query_that_nobody_wants_any_more_is_given_up() {
+    let (_home, _, database) = database(Limits::default());
+    // Without its end the lane would work on the first query for hours.
+    for _ in 0..20 {
+        drop(database.query("SELECT count(*) FROM t AS a, t AS b, t AS c, t AS d", &[]).unwrap());
+        let mut cursor = database.query("SELECT count(*) FROM t", &[]).unwrap();
+        assert_eq!(cursor.next(2).unwrap(), [[Value::Integer(1000)]]);
+    }
+}
+
+#[test]
+fn rows_before_a_fault_come_before_it() {
+    let (_home, _, database) = database(Limits { value_bytes: 10_000, ..Limits::default() });
+    let mut cursor = database.query("SELECT zeroblob(9990 + id) FROM t ORDER BY id", &[]).unwrap();
+    let lens = |rows: Vec<Vec<Value>>| rows.len();
+    assert_eq!((lens(cursor.next(4).unwrap()), lens(cursor.next(100).unwrap())), (4, 6));
+    assert_eq!(cursor.next(1).unwrap_err().code, "sqlite/too-big");
+    assert_eq!(lens(cursor.next(1).unwrap()), 0);
+}
+
+#[test]
+fn names_that_are_no_text_are_no_panic() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("db");
+    rusqlite::Connection::open(&path)
+        .unwrap()
+        .execute_batch("CREATE TABLE t (qqqq); INSERT INTO t VALUES (7); CREATE VIEW v AS SELECT 1 AS qqqq")
+        .unwrap();
+    let mut bytes = std::fs::read(&path).unwrap();
+    let places: Vec<usize> = (0..bytes.len()).filter(|&at| bytes[at..].starts_with(b"qqqq")).collect();
+    assert_eq!(places.len(), 2);
+    places.iter().for_each(|&at| bytes[at..at + 4].copy_from_slice(b"q\xff\xfeq"));
+    std::fs::write(&path, bytes).unwrap();
+    let grant = SourceGrant { root: home.path().to_owned(), files: None };
+    let slot = Slots::default().take("test").unwrap();
+    let database = Database::open_limited(&Store::new(&grant), "db", Arc::default(), slot, Limits::default()).unwrap();
+    for sql in ["SELECT * FROM t", "SELECT * FROM v"] {
+        let error = first_error(&database, sql);
+        assert_eq!((error.kind, error.code.as_str()), (ErrorKind::Corrupt, "sqlite/name"), "{sql}: {error}");
+    }
+    // What meets no such name is answered, and the columns' own names are not believed.
+    let mut cursor = database.query("SELECT count(*) AS rows, 1 FROM t", &[]).unwrap();
+    assert_eq!(cursor.columns(), ["column_1", "column_2"]);
+    assert_eq!(cursor.next(9).unwrap(), [[Value::Integer(1), Value::Integer(1)]]);
+}
+
+#[test]
 fn values_and_rows_are_bounded() {
     let (_home, _, database) = database(Limits { value_bytes: 10_000, ..Limits::default() });
     for (case, sql) in [
