@@ -31,7 +31,8 @@ pub struct Run {
     _lease: File,
 }
 
-/// What became of a rejected record that was tried again.
+/// What became of a rejected record that was tried again. One that was rejected anew keeps its place, its record, and
+/// whether it was the destination that refused it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Retried {
     /// Which.
