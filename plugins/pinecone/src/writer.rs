@@ -18,6 +18,8 @@ use vecferry_pinecone_format::restore::Reader;
 
 /// How long until the index is asked again whether it shows what was written.
 const SETTLE_POLL_MS: u64 = 250;
+/// So many records that are refused in the same words, and none taken yet: then it is not about records.
+const REFUSED_ALIKE: u32 = 16;
 /// The service answers no more neighbours than this.
 const MAX_NEIGHBOURS: u32 = 10_000;
 
@@ -28,11 +30,27 @@ pub(crate) struct NamespaceWriter {
     takes: Takes,
     /// The last write that the service numbered: its number, and the stored id of one of its records.
     written: Option<(u64, String)>,
+    /// Whether any record was taken.
+    took: bool,
+    /// The service's words about the last record that it refused, and how many in a row it refused in these words.
+    refused: (String, u32),
 }
 
 impl NamespaceWriter {
     pub(crate) fn new(namespace: Namespace, layout: Layout, takes: Takes) -> Self {
-        NamespaceWriter { namespace, layout, takes, written: None }
+        NamespaceWriter { namespace, layout, takes, written: None, took: false, refused: (String::new(), 0) }
+    }
+
+    /// Whether the refusal of one record is one of many alike, with nothing taken: a dead letter of all records would hide
+    /// that the index does not fit them.
+    fn refuses_everything(&mut self, error: &Error) -> bool {
+        let (words, times) = &mut self.refused;
+        if *words == error.message {
+            *times += 1;
+        } else {
+            (*words, *times) = (error.message.clone(), 1);
+        }
+        error.kind == ErrorKind::Config && !self.took && *times >= REFUSED_ALIKE
     }
 
     /// The ids of stored records; those that only their metadata tells are looked up.
@@ -69,6 +87,7 @@ impl Writer for NamespaceWriter {
             let response = self.namespace.upsert(&records, run.clone())?;
             let id = records.row(run.start).and_then(|row| batch.ids.get(row as usize));
             if is_success(&response) {
+                self.took = true;
                 // Numbers only grow; the last answer has the greatest.
                 if let (Some(number), Some(id)) = (lsn(&response, "x-pinecone-request-lsn"), id) {
                     let number = self.written.as_ref().map_or(number, |(before, _)| number.max(*before));
@@ -85,6 +104,9 @@ impl Writer for NamespaceWriter {
                 runs.push(middle..run.end);
                 runs.push(run.start..middle);
                 continue;
+            }
+            if self.refuses_everything(&error) {
+                return Err(error);
             }
             if let (Some(row), Some(id)) = (records.row(run.start), id) {
                 error.kind = ErrorKind::Unsupported;

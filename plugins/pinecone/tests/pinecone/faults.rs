@@ -176,6 +176,25 @@ fn what_no_wait_mends_ends_the_run() {
 }
 
 #[test]
+fn an_index_that_takes_no_record_at_all_ends_the_run() {
+    let place = Place::new();
+    let mut writer = place.writer(&place.config("docs"), &target("ns", 4, Metric::Cosine));
+    let refused = Fault::Status { code: 400, applied: false };
+    place.server.faults().set(rule(Operation::Upsert, When::Always, refused.clone()));
+    let receipt = writer.write(&records(0, 10, 4)).unwrap();
+    assert_eq!((receipt.accepted, receipt.rejected.len()), (0, 10), "few may be a coincidence");
+    let error = writer.write(&records(10, 500, 4)).unwrap_err();
+    assert_eq!((error.kind, error.code.as_str()), (ErrorKind::Config, "pinecone/refused"));
+    assert!(place.server.log().of(Operation::Upsert).requests < 60);
+
+    // Once it took one, each is judged alone.
+    place.server.faults().clear();
+    writer.write(&records(0, 1, 4)).unwrap();
+    place.server.faults().set(rule(Operation::Upsert, When::Always, refused));
+    assert_eq!(writer.write(&records(10, 60, 4)).unwrap().rejected.len(), 50);
+}
+
+#[test]
 fn settle_waits_until_reads_see_what_was_written() {
     let place = Place::new();
     let mut writer = place.writer(&place.config("docs"), &target("ns", 4, Metric::Cosine));

@@ -1,6 +1,8 @@
 """What Pinecone's own Python SDK reads out of an index, as one JSON object.
 
-usage: read_back.py CONTROLLER_URL API_KEY INDEX NAMESPACE
+usage: read_back.py CONTROLLER_URL API_KEY INDEX NAMESPACE [ID]
+
+ID: a record that must be nearest to itself, and alone in having its page_content.
 """
 
 import json
@@ -12,7 +14,7 @@ from pinecone import Pinecone
 # The older names of an index's properties are read on purpose: applications use them.
 warnings.simplefilter("ignore", DeprecationWarning)
 
-url, key, name, namespace = sys.argv[1:]
+url, key, name, namespace, *probe = sys.argv[1:]
 pc = Pinecone(api_key=key, host=url)
 described = pc.indexes.describe(name)
 index = pc.index(name=name)
@@ -21,17 +23,19 @@ records = {}
 for start in range(0, len(ids), 50):
     fetched = index.fetch(ids=ids[start : start + 50], namespace=namespace).vectors
     records.update({id: {"values": list(v.values), "metadata": dict(v.metadata)} for id, v in fetched.items()})
-ask = {"namespace": namespace, "vector": records["doc-00011"]["values"]}
-filtered = index.query(top_k=5, filter={"row": {"$eq": 7}}, **ask)
-nearest = index.query(top_k=1, **ask)
+found = {}
+for id in probe:
+    ask = {"namespace": namespace, "vector": records[id]["values"]}
+    text = records[id]["metadata"]["page_content"]
+    found["nearest"] = [match.id for match in index.query(top_k=1, **ask).matches]
+    found["filtered"] = [match.id for match in index.query(top_k=5, filter={"page_content": {"$eq": text}}, **ask).matches]
 place = described.deployment
 json.dump(
     {
         "index": [described.dimension, described.metric, described.vector_type, place.cloud, place.region],
         "count": index.describe_index_stats().namespaces[namespace].vector_count,
         "records": records,
-        "filtered": [match.id for match in filtered.matches],
-        "nearest": nearest.matches[0].id,
+        **found,
     },
     sys.stdout,
 )
