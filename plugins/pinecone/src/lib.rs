@@ -53,6 +53,6 @@ fn spec() -> vecferry_sdk::PluginSpec {
         config_schema: settings::SCHEMA.into(),
         schemes: vec!["pinecone".into()],
         capabilities: vec![vecferry_sdk::Capability::Http],
-        features: vec!["read-back".into(), "reopens".into(), "sparse".into()],
+        features: vec!["read-back".into(), "reopens".into(), "alters".into(), "sparse".into()],
     }
 }
