@@ -51,7 +51,7 @@ fn readable(quantizer: &Node) -> Result<()> {
 
 fn refused(node: &Node, why: &str) -> Error {
     let message = format!("{} ({}): vectors cannot be decoded from this type: {why}", node.fourcc, node.class);
-    Error::unsupported("faiss/unsupported-type", message).hint(HINT)
+    Error::unsupported("faiss/unsupported-type", message).hint(HINT).at("type", node.class)
 }
 
 /// For people: what the index is made of, outermost first.

@@ -23,7 +23,7 @@ impl Parser<'_> {
 
     /// HDR, i32 number of transforms, the transforms, index.
     pub(super) fn pre_transform(&mut self) -> Result<Body> {
-        let header = self.header()?;
+        let mut header = self.header()?;
         let count = self.reader.i32()?;
         if !(0..=MAX_CHAIN).contains(&count) {
             return Err(self.corrupt(format!("a chain of {count} transforms")));
@@ -34,6 +34,7 @@ impl Parser<'_> {
         }
         let inner = self.inner()?;
         self.same_rows(&header, &inner)?;
+        header.rows = inner.rows;
         self.transformed(header, chain, inner)
     }
 
@@ -93,9 +94,10 @@ impl Parser<'_> {
         Ok(Body::new(header, Kind::Opaque("a codec only, vectors are not saved with it")))
     }
 
-    /// Checks that an inner index holds as many vectors as the one around it says.
+    /// Checks that an inner index holds as many vectors as the one around it says; or says, where its lists hold fewer
+    /// for a good reason (see `listed`).
     pub(super) fn same_rows(&self, header: &Header, inner: &Node) -> Result<()> {
-        if header.rows != inner.rows {
+        if header.rows != inner.rows && header.rows != inner.header.rows {
             return Err(self.corrupt(format!(
                 "{} vectors are promised, {} ({}) holds {}",
                 header.rows, inner.fourcc, inner.class, inner.rows
