@@ -136,8 +136,8 @@ pub(crate) struct Match {
     pub(crate) score: Option<f32>,
 }
 
-/// The floats of a JSON list, each the 32-bit float that is nearest to its text. Not through JSON's 64-bit floats, which
-/// would round twice.
+/// The floats of a JSON list, each the 32-bit float that is nearest to its text. Not through JSON's 64-bit floats,
+/// which would round twice.
 pub(crate) fn floats(list: &RawValue, out: &mut Vec<f32>) -> Result<usize> {
     let wrong = || Error::corrupt("pinecone/answer", "a vector in Pinecone's answer is no list of numbers");
     let inside = list.get().strip_prefix('[').and_then(|text| text.strip_suffix(']')).ok_or_else(wrong)?.trim();

@@ -1,6 +1,6 @@
 /*!
-Sink and source: Pinecone indexes. `--to pinecone:docs` writes the index `docs`, `vecferry migrate pinecone:docs …` reads
-it.
+Sink and source: Pinecone indexes. `--to pinecone:docs` writes the index `docs`, `vecferry migrate pinecone:docs …`
+reads it.
 
 A target's collection is the index's namespace, name for name (a name that is not ASCII is written as ids are, see
 [`ids`](vecferry_pinecone_format::ids)). `__default__` is the service's own default namespace; a namespace called
@@ -13,7 +13,7 @@ A target's collection is the index's namespace, name for name (a name that is no
 | `values`, `sparseValues` | its dense and sparse vector |
 | metadata `page_content` (setting `text_field`) | its document |
 | metadata `chunk_id` | its own, or else what its id says after namespace and source; else its id |
-| metadata `embedding_provider`, `embedding_model`, `embedding_dimension` | what the run embeds with; nothing where vectors are reused |
+| metadata `embedding_provider`, `embedding_model`, `embedding_dimension` | which model, where the run embeds |
 | other metadata | its own, made to fit by the rules of [`fit`](vecferry_pinecone_format::fit) |
 
 The sink's `fetch` takes away exactly what the sink put in. The source returns what the index holds: only the document

@@ -22,8 +22,8 @@ pub(crate) struct Takes {
     pub(crate) drop_sparse: bool,
 }
 
-/// The records of a batch, and a receipt that says what was refused or changed already. Of two rows with one id the last
-/// is taken.
+/// The records of a batch, and a receipt that says what was refused or changed already. Of two rows with one id the
+/// last is taken.
 ///
 /// # Errors
 /// `config` (`pinecone/hybrid-metric`) where the index cannot search what the batch holds.
@@ -61,7 +61,8 @@ pub(crate) fn records(layout: &Layout, takes: Takes, batch: &Batch) -> Result<(R
 type Vectors<'b> = (Option<&'b [f32]>, Option<(&'b [u32], &'b [f32])>);
 
 impl Takes {
-    /// With another metric than `dotproduct` an index takes sparse values beside dense ones, and then fails every query.
+    /// With another metric than `dotproduct` an index takes sparse values beside dense ones, and then fails every
+    /// query.
     fn check_hybrid(&self, batch: &Batch) -> Result<()> {
         let has_sparse = || batch.sparse.iter().any(|sparse| !sparse.indices.is_empty());
         match self.metric {

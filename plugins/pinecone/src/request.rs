@@ -1,8 +1,8 @@
 /*!
 What goes out: URLs with their queries, and upserts cut to the size of a request.
 
-Limits: <https://docs.pinecone.io/reference/api/database-limits> (a request of 2 MB, 1,000 records; here 2,000,000 bytes,
-the smaller reading of it).
+Limits: <https://docs.pinecone.io/reference/api/database-limits> (a request of 2 MB, 1,000 records; here 2,000,000
+bytes, the smaller reading of it).
 */
 
 use std::ops::Range;

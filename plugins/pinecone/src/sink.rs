@@ -20,8 +20,8 @@ use crate::request::MAX_RECORDS;
 use crate::settings::{Settings, VectorType};
 use crate::writer::NamespaceWriter;
 
-/// Bytes of one write as the host counts them, four a value: as JSON it becomes about three times that, so that a write is
-/// one request, nearly 2 MB large.
+/// Bytes of one write as the host counts them, four a value: as JSON it becomes about three times that, so that a write
+/// is one request, nearly 2 MB large.
 const MAX_BATCH_BYTES: u64 = 640 << 10;
 /// Requests in flight, at most: what is gained by more is lost to throttling.
 const MAX_WRITERS: u32 = 16;
@@ -49,8 +49,8 @@ impl SinkPlugin for PineconeSink {
         crate::spec()
     }
 
-    /// Asks for the index: a wrong key, host or name is found before anything is read. That it does not exist, or is not
-    /// ready, is for `prepare`.
+    /// Asks for the index: a wrong key, host or name is found before anything is read. That it does not exist, or is
+    /// not ready, is for `prepare`.
     fn check(host: &Host, config: &Config) -> Result<()> {
         match Index::find(host, &Settings::read(config)?) {
             Err(error) if error.code == "pinecone/not-ready" => Ok(()),

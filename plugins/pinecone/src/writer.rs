@@ -41,8 +41,8 @@ impl NamespaceWriter {
         NamespaceWriter { namespace, layout, takes, written: None, took: false, refused: (String::new(), 0) }
     }
 
-    /// Whether the refusal of one record is one of many alike, with nothing taken: a dead letter of all records would hide
-    /// that the index does not fit them.
+    /// Whether the refusal of one record is one of many alike, with nothing taken: a dead letter of all records would
+    /// hide that the index does not fit them.
     fn refuses_everything(&mut self, error: &Error) -> bool {
         let (words, times) = &mut self.refused;
         if *words == error.message {
@@ -123,8 +123,8 @@ impl Writer for NamespaceWriter {
         Ok(())
     }
 
-    /// A write is numbered in its answer, and a query says up to which number it sees. A service that numbers nothing shows
-    /// writes at once.
+    /// A write is numbered in its answer, and a query says up to which number it sees. A service that numbers nothing
+    /// shows writes at once.
     fn settle(&mut self) -> Result<()> {
         let Some((written, id)) = &self.written else { return Ok(()) };
         match self.namespace.indexed(id)? {

@@ -4,12 +4,12 @@ Ids that the service does not take, and back.
 Pinecone takes ids of 1 to 512 ASCII characters (its newest SDK refuses all others before it sends them). Such an id is
 kept as it is. Any other is stored
 
-- as `~u~` and the id's UTF-8, in which every byte but the visible ASCII characters, and `%`, is written `%XX`, where that
-  is no longer than 512 characters: `Größe 1` becomes `~u~Gr%C3%B6%C3%9Fe%201`;
+- as `~u~` and the id's UTF-8, in which every byte but the visible ASCII characters, and `%`, is written `%XX`, where
+  that is no longer than 512 characters: `Größe 1` becomes `~u~Gr%C3%B6%C3%9Fe%201`;
 - else as `~h~` and the BLAKE3 digest of the id, in 64 hexadecimal digits.
 
-Either way the metadata field [`FIELD`] holds the id itself. Ids that begin with one of the two marks are encoded too, so
-no two ids share a stored one, and the same id always gives the same: upserts stay idempotent.
+Either way the metadata field [`FIELD`] holds the id itself. Ids that begin with one of the two marks are encoded too,
+so no two ids share a stored one, and the same id always gives the same: upserts stay idempotent.
 */
 
 use std::borrow::Cow;

@@ -1,5 +1,5 @@
-//! What goes wrong on the way: nothing is lost, nothing is there twice, and every error is of the kind that makes the host
-//! do the right thing.
+//! What goes wrong on the way: nothing is lost, nothing is there twice, and every error is of the kind that makes the
+//! host do the right thing.
 
 use vecferry_pinecone_local::{Fault, Operation, Rule, Schedule, Visibility, When};
 use vecferry_sdk::{Batch, Error, ErrorKind, Metric, Receipt, Result, Writer};

@@ -179,6 +179,20 @@ fn a_host_of_the_index_needs_no_control_plane() {
 }
 
 #[test]
+fn every_version_of_the_interface_that_may_be_set_works() {
+    for version in ["2025-10", "2026-04"] {
+        let place = Place::new();
+        let config = place.config_with("docs", "api_version", version);
+        let mut writer = place.writer(&config, &target("ns", 3, Metric::Cosine));
+        writer.write(&records(0, 5, 3)).unwrap();
+        writer.settle().unwrap();
+        assert_eq!(writer.fetch(&records(0, 5, 3).ids).unwrap().len(), 5, "{version}");
+        assert_eq!(writer.list(None, 10).unwrap().unwrap().ids, records(0, 5, 3).ids, "{version}");
+        assert_eq!((writer.count().unwrap(), described(&place, "docs")["dimension"].as_u64()), (5, Some(3)));
+    }
+}
+
+#[test]
 fn a_wrong_key_is_found_before_anything_else() {
     let place = Place::new();
     let stranger = host("another-key");
