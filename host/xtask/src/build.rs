@@ -101,7 +101,7 @@ fn natives_and(packages: &[&str], natives: &[&Bundled]) -> Result<()> {
     for plugin in natives {
         let (prefix, suffix) = (std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
         let built = paths::release().join(format!("{prefix}{}{suffix}", plugin.library()));
-        install(&built, &format!("{}{suffix}", plugin.name))?;
+        install(&built, &plugins_folder(), &format!("{}{suffix}", plugin.name))?;
     }
     Ok(())
 }
@@ -117,7 +117,8 @@ fn guests<'a>(toolchain: &WasmToolchain, plugins: impl IntoIterator<Item = &'a B
     process::run(&mut cargo)?;
     for plugin in plugins {
         let folder = paths::guest_target().join(TARGET).join(GUEST_PROFILE);
-        install(&folder.join(format!("{}.wasm", plugin.library())), &format!("{}.wasm", plugin.name))?;
+        let built = folder.join(format!("{}.wasm", plugin.library()));
+        install(&built, &plugins_folder(), &format!("{}.wasm", plugin.name))?;
     }
     Ok(())
 }
@@ -129,10 +130,14 @@ fn guest_cargo(toolchain: &WasmToolchain) -> Command {
     cargo
 }
 
-/// Puts a built plugin beside vecferry, unless the very same is there.
-fn install(built: &Path, name: &str) -> Result<()> {
-    let folder = paths::release().join("plugins");
-    fs::create_dir_all(&folder).context(|| format!("cannot create {}", folder.display()))?;
+/// Where vecferry looks for its plugins.
+fn plugins_folder() -> PathBuf {
+    paths::release().join("plugins")
+}
+
+/// Puts a built plugin into a folder, unless the very same is there.
+pub(crate) fn install(built: &Path, folder: &Path, name: &str) -> Result<()> {
+    fs::create_dir_all(folder).context(|| format!("cannot create {}", folder.display()))?;
     let bytes = fs::read(built).context(|| format!("cannot read {}", built.display()))?;
     let installed = folder.join(name);
     if fs::read(&installed).is_ok_and(|there| there == bytes) {

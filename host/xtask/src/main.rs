@@ -8,6 +8,7 @@ to do. What a *user* of vecferry needs at run time is not here: that is the `vec
 mod bench;
 mod build;
 mod demo;
+mod faiss_native;
 mod packages;
 mod paths;
 mod plugins;
@@ -26,9 +27,11 @@ cargo xtask TASK
 
   setup                  WebAssembly standard library, vecferry, ONNX Runtime and the embedding model
   build [NAME...]        vecferry, its plugins and those of the tests; or only the plugins that are named
+  build faiss-native     the optional plugin around the FAISS library, into target/release/optional (minutes of C++)
   build --guest PATH     one plugin crate outside the workspace, as a component; prints the component's path
   demo                   migrate examples/stores/vector_db into a database and search it
   test                   everything that continuous integration checks
+  test faiss-native      of that, only the optional plugin, and the FAISS decoder beside the FAISS library
   bench [NAME...]        measurements, all or those named: read (beside the libraries that own the stores),
                          runtimes (a plugin as a component and as a native library)
   help                   this text
@@ -53,9 +56,11 @@ fn run(arguments: &[String]) -> Result<()> {
         ["setup"] => setup(),
         ["build"] => build::all_and_test_plugins(),
         ["build", "--guest", path] => build::outside_guest(path.as_ref()),
+        ["build", "faiss-native"] => faiss_native::install(),
         ["build", names @ ..] if names.iter().all(|name| !name.starts_with('-')) => build::plugins(names),
         ["demo"] => demo::run(),
         ["test"] => test::run(),
+        ["test", "faiss-native"] => test::faiss_native(),
         ["bench", names @ ..] => bench::run(names),
         [] | ["help" | "--help" | "-h"] => {
             println!("{HELP}");

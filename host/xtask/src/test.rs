@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use crate::report::{self, Result};
-use crate::{build, demo, packages, paths, process, runtime};
+use crate::{build, demo, faiss_native, packages, paths, process, runtime};
 
 /// Runs all checks; the first that fails ends it.
 pub(crate) fn run() -> Result<()> {
@@ -25,8 +25,15 @@ pub(crate) fn run() -> Result<()> {
     })?;
     timed("tests", || process::run(with_environment(&mut process::cargo(["test", "--release", "--workspace"]))?))?;
     timed("demo", demo::migrate_and_search)?;
+    // Last: it compiles libfaiss first, which nothing else waits for.
+    faiss_native()?;
     report::step("test", format!("all checks passed in {}", minutes(start)));
     Ok(())
+}
+
+/// Only those of the optional plugin.
+pub(crate) fn faiss_native() -> Result<()> {
+    timed("faiss-native", faiss_native::check)
 }
 
 /// Tests that need the model find it where the build put it.
