@@ -35,7 +35,9 @@ pub(crate) const BUNDLED: &[Bundled] = &[
     wasm("llamaindex"),
     wasm("chroma"),
     wasm("jsonl"),
+    wasm("parquet"),
     wasm("pinecone"),
+    wasm("chroma-server"),
     native("sqlite"),
     native("pgvector"),
 ];

@@ -158,6 +158,7 @@ impl HostPowers for FolderHost {
         static OUTPUTS: AtomicU64 = AtomicU64::new(0);
         let number = OUTPUTS.fetch_add(1, Ordering::Relaxed);
         let partial = self.sink.join(format!("{name}.{number}.partial"));
+        std::fs::create_dir_all(path.parent().unwrap_or(&self.sink)).map_err(|e| io(name, &e))?;
         let file = StdFile::options()
             .read(true)
             .write(true)
