@@ -21,7 +21,7 @@ const DEBIAN_PACKAGES: &[&str] = &["cmake", "g++", "make", "libopenblas-dev", "l
 pub(crate) fn install() -> Result<()> {
     build_helper()?;
     report::step("faiss-native", "the plugin around it");
-    process::run(cargo(["build", "--release", "--locked", "--package", PLUGIN]).env(VARIABLE, helper()))?;
+    process::run(cargo(["build", "--release", "--package", PLUGIN]).env(VARIABLE, helper()))?;
     let (prefix, suffix) = (std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
     let built = target().join("release").join(format!("{prefix}{}{suffix}", PLUGIN.replace('-', "_")));
     let folder = paths::release().join("optional");
@@ -36,7 +36,7 @@ pub(crate) fn install() -> Result<()> {
 pub(crate) fn check() -> Result<()> {
     process::run(&mut cargo(["fmt", "--all", "--check"]))?;
     build_helper()?;
-    let all = ["--release", "--locked", "--workspace"];
+    let all = ["--release", "--workspace"];
     let lints = ["--all-targets", "--", "-D", "warnings"];
     process::run(cargo(["clippy"]).args(all).args(lints).env(VARIABLE, helper()))?;
     // What tests say is shown: how much was compared.
@@ -50,7 +50,7 @@ fn build_helper() -> Result<()> {
     packages::ensure_compiler()?;
     packages::ensure(DEBIAN_PACKAGES, "libfaiss is C++ built by cmake, and multiplies matrices with OpenBLAS")?;
     report::step("faiss-native", "libfaiss and the helper program around it (the first time: 3 to 10 minutes)");
-    process::run(&mut cargo(["build", "--release", "--locked", "--package", HELPER]))
+    process::run(&mut cargo(["build", "--release", "--package", HELPER]))
 }
 
 fn helper() -> PathBuf {

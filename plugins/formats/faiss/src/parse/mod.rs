@@ -30,8 +30,8 @@ const MAX_NESTING: u32 = 50;
 const ABSENT: &[u8; 4] = b"null";
 
 /// What to do about vectors that cannot be decoded.
-pub(crate) const HINT: &str = "the faiss-native plugin reads some types that this one cannot; \
-    otherwise embed the original texts again";
+pub(crate) const HINT: &str = "the optional plugin faiss-native (cargo xtask build faiss-native) reads \
+    LSH indexes through the FAISS library; otherwise embed the original texts again";
 
 impl Parser<'_> {
     /// Reads one index and everything in it; `None` for one that is marked absent.
