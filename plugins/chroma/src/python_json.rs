@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 
+/// What [`mend_change`] puts in the place of an infinity: no value of Chroma's metadata is an object.
+const INFINITE: &str = r#"{"chroma:infinite":null}"#;
+
 /// JSON in which every reader's parser agrees.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Mended<'a> {
@@ -14,6 +17,21 @@ pub(crate) struct Mended<'a> {
 
 /// Replaces what Python writes and JSON does not have. What is no JSON at all passes through.
 pub(crate) fn mend(text: &str) -> Mended<'_> {
+    mend_with(text, "null")
+}
+
+/// The same for a change of metadata, where null takes a key away, as a NaN does (SQLite keeps it as NULL). An infinity
+/// stays a value: [`is_infinite`] finds it.
+pub(crate) fn mend_change(text: &str) -> Mended<'_> {
+    mend_with(text, INFINITE)
+}
+
+/// Whether an infinity was written here.
+pub(crate) fn is_infinite(value: &serde_json::Value) -> bool {
+    value.as_object().is_some_and(|object| object.len() == 1 && object.contains_key("chroma:infinite"))
+}
+
+fn mend_with<'a>(text: &'a str, infinite: &'static str) -> Mended<'a> {
     let may_need_it = text.contains("NaN") || text.contains("Infinity") || text.contains("\\u");
     if !may_need_it {
         return Mended { text: Cow::Borrowed(text), non_finite: false, surrogates: false };
@@ -38,7 +56,7 @@ pub(crate) fn mend(text: &str) -> Mended<'_> {
             _ if !in_string => match ["NaN", "-Infinity", "Infinity"].into_iter().find(|word| rest.starts_with(word)) {
                 Some(word) => {
                     non_finite = true;
-                    ("null", word.len())
+                    (if word == "NaN" { "null" } else { infinite }, word.len())
                 }
                 None => (&rest[..next.len_utf8()], next.len_utf8()),
             },

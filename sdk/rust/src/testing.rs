@@ -264,12 +264,33 @@ fn sqlite(name: &str, error: &rusqlite::Error) -> Error {
     Error::corrupt("sqlite/query", format!("{name}: {error}")).at("file", name)
 }
 
+/// Whether everything that the schema names is UTF-8.
+fn has_only_names(connection: &rusqlite::Connection) -> rusqlite::Result<bool> {
+    let mut statement = connection.prepare("SELECT name, sql FROM sqlite_schema")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        for column in 0..2 {
+            if let rusqlite::types::ValueRef::Text(text) | rusqlite::types::ValueRef::Blob(text) =
+                row.get_ref(column)?
+                && std::str::from_utf8(text).is_err()
+            {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
+}
+
 impl Database for FolderDatabase {
     fn query(&self, sql: &str, params: &[Value]) -> Result<Box<dyn Rows>> {
         use rusqlite::types::{Value as Sql, ValueRef};
         let fail = |e: rusqlite::Error| sqlite(&self.name, &e);
         let mut statement = self.connection.prepare(sql).map_err(fail)?;
-        let columns: Vec<String> = statement.column_names().map(ToString::to_string).collect();
+        // As the real host does; rusqlite panics on names that are no text.
+        let columns: Vec<String> = match has_only_names(&self.connection).map_err(fail)? {
+            true => statement.column_names().map(ToString::to_string).collect(),
+            false => (1..=statement.column_count()).map(|place| format!("column_{place}")).collect(),
+        };
         let bound = params.iter().map(|value| match value {
             Value::Null => Sql::Null,
             Value::Integer(v) => Sql::Integer(*v),

@@ -112,8 +112,8 @@ impl Guarded {
         let open = || -> rusqlite::Result<(Connection, bool)> {
             let mut connection = harden(uri, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
             connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, limits.value_bytes)?;
-            // 16 MiB of pages; SQLite's own default is 2.
-            connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -16384;")?;
+            // 4 MiB of pages; SQLite's own default is 2. Several queries are several connections.
+            connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -4096;")?;
             let (seen, stop) = (Arc::clone(&watch), stop.clone());
             connection.progress_handler(
                 1000,

@@ -15,7 +15,7 @@ use vecferry_sdk::{Error, Result, Value};
 
 use super::locate::{Added, Place};
 use super::log::Operation;
-use super::table::Tables;
+use super::table::{Row, TableRows, Tables};
 use crate::notes::Notes;
 use crate::python_json;
 
@@ -49,28 +49,59 @@ pub(crate) struct Loader<'a> {
 }
 
 impl Loader<'_> {
-    /// The records of some rows of the table `embeddings`, with the changes that the log still has for them; in
-    /// the order of `rows`.
+    /// Starts reading some rows of the table `embeddings`, ascending: the host goes on with it while the plugin does
+    /// other things.
+    ///
+    /// # Errors
+    /// `corrupt` when a page is damaged.
+    pub(crate) fn query(&self, rows: &[i64]) -> Result<Queries> {
+        let boolean = if self.booleans { "bool_value" } else { "NULL" };
+        // A document's key is told by a number: it would be as long as many a value.
+        let metadata = format!(
+            "SELECT id, CASE key WHEN '{DOCUMENT}' THEN 0 ELSE key END, coalesce(string_value, int_value, float_value), \
+             {boolean} FROM embedding_metadata WHERE id"
+        );
+        let arrays = "SELECT id, key, coalesce(string_value, int_value, float_value), bool_value \
+                      FROM embedding_metadata_array WHERE id";
+        Ok(Queries {
+            ids: self.select("SELECT id, embedding_id FROM embeddings WHERE id", rows, "")?,
+            metadata: self.select(&metadata, rows, "")?,
+            arrays: match self.arrays {
+                true => Some(self.select(arrays, rows, "ORDER BY id, key, rowid")?),
+                false => None,
+            },
+        })
+    }
+
+    /// The records whose reading was started, with the changes that the log still has for them; in the order of `rows`.
     ///
     /// # Errors
     /// `corrupt` when a row is missing or a page is damaged.
-    pub(crate) fn records(&self, rows: &[i64], changes: &BTreeMap<i64, Vec<i64>>) -> Result<Vec<Record>> {
-        let mut found: HashMap<i64, Record> = HashMap::with_capacity(rows.len());
-        self.select("SELECT id, embedding_id FROM embeddings WHERE id IN", rows, "", |mut row| {
+    pub(crate) fn records(
+        &self,
+        queries: Queries,
+        rows: &[i64],
+        changes: &BTreeMap<i64, Vec<i64>>,
+    ) -> Result<Vec<Record>> {
+        let mut found = Found { rows, records: vec![None; rows.len()] };
+        queries.ids.each(|mut row| {
             let number = row.integer(0, "embeddings.id")?;
             let id = row.text(1, "embeddings.embedding_id")?;
-            found.insert(number, Record { id, ..Record::default() });
+            if let Some(place) = found.place(number) {
+                found.records[place] = Some(Record { id, ..Record::default() });
+            }
             Ok(())
         })?;
-        self.metadata(rows, &mut found)?;
-        if self.arrays {
-            self.array_metadata(rows, &mut found)?;
+        metadata(queries.metadata, &mut found)?;
+        if let Some(arrays) = queries.arrays {
+            array_metadata(arrays, &mut found)?;
         }
         let pending: Vec<i64> = rows.iter().filter_map(|row| changes.get(row)).flatten().copied().collect();
         let patches = self.patches(&pending)?;
         rows.iter()
-            .map(|row| {
-                let record = found.remove(row).ok_or_else(|| {
+            .zip(found.records)
+            .map(|(row, record)| {
+                let record = record.ok_or_else(|| {
                     Error::corrupt(
                         "chroma/embeddings",
                         format!("record {row} of the table embeddings is in its index and not in the table"),
@@ -103,53 +134,13 @@ impl Loader<'_> {
             .collect())
     }
 
-    fn metadata(&self, rows: &[i64], found: &mut HashMap<i64, Record>) -> Result<()> {
-        let boolean = if self.booleans { "bool_value" } else { "NULL" };
-        let sql = format!(
-            "SELECT id, key, coalesce(string_value, int_value, float_value), {boolean} FROM embedding_metadata WHERE id IN"
-        );
-        self.select(&sql, rows, "", |mut row| {
-            let number = row.integer(0, "embedding_metadata.id")?;
-            let key = row.text(1, "embedding_metadata.key")?;
-            let (value, boolean) = (row.take(2), row.take(3));
-            if let Some(record) = found.get_mut(&number) {
-                let value = scalar(value, boolean, &mut record.notes);
-                match value {
-                    Some(Json::String(text)) if key == DOCUMENT => record.document = Some(text),
-                    Some(value) => drop(record.metadata.insert(key, value)),
-                    None => {}
-                }
-            }
-            Ok(())
-        })
-    }
-
-    /// Arrays stand in a table of their own, one row per element in the order in which they were written.
-    fn array_metadata(&self, rows: &[i64], found: &mut HashMap<i64, Record>) -> Result<()> {
-        let sql = "SELECT id, key, coalesce(string_value, int_value, float_value), bool_value \
-                   FROM embedding_metadata_array WHERE id IN";
-        self.select(sql, rows, "ORDER BY id, key, rowid", |mut row| {
-            let number = row.integer(0, "embedding_metadata_array.id")?;
-            let key = row.text(1, "embedding_metadata_array.key")?;
-            let (value, boolean) = (row.take(2), row.take(3));
-            if let Some(record) = found.get_mut(&number) {
-                let value = scalar(value, boolean, &mut record.notes).unwrap_or(Json::Null);
-                match record.metadata.get_mut(&key) {
-                    Some(Json::Array(array)) => array.push(value),
-                    _ => drop(record.metadata.insert(key, Json::Array(vec![value]))),
-                }
-            }
-            Ok(())
-        })
-    }
-
     fn patches(&self, sequences: &[i64]) -> Result<HashMap<i64, Patch>> {
         let mut out = HashMap::with_capacity(sequences.len());
         if sequences.is_empty() {
             return Ok(out);
         }
-        let sql = "SELECT seq_id, operation, metadata FROM embeddings_queue WHERE seq_id IN";
-        self.select(sql, sequences, "", |mut row| {
+        let sql = "SELECT seq_id, operation, metadata FROM embeddings_queue WHERE seq_id";
+        self.select(sql, sequences, "")?.each(|mut row| {
             let sequence = row.integer(0, "embeddings_queue.seq_id")?;
             let code = row.integer(1, "embeddings_queue.operation")?;
             let wrong = |message: String| {
@@ -158,7 +149,7 @@ impl Loader<'_> {
             };
             let operation = Operation::from_code(code).ok_or_else(|| wrong(format!("operation {code} is unknown")))?;
             let text = row.optional_text(2);
-            let mended = text.as_deref().map(python_json::mend);
+            let mended = text.as_deref().map(python_json::mend_change);
             let mut notes = Notes::default();
             let metadata = match &mended {
                 Some(mended) => {
@@ -208,8 +199,8 @@ impl Loader<'_> {
             .collect();
         let sequences: Vec<i64> = in_log.keys().copied().collect();
         let mut read = 0;
-        let sql = "SELECT seq_id, encoding, vector FROM embeddings_queue WHERE seq_id IN";
-        self.select(sql, &sequences, "", |mut row| {
+        let sql = "SELECT seq_id, encoding, vector FROM embeddings_queue WHERE seq_id";
+        self.select(sql, &sequences, "")?.each(|mut row| {
             let sequence = row.integer(0, "embeddings_queue.seq_id")?;
             let encoding = row.optional_text(1);
             let Some(&at) = in_log.get(&sequence) else { return Ok(()) };
@@ -229,24 +220,94 @@ impl Loader<'_> {
         Ok((out, narrowed))
     }
 
-    /// Runs `sql (?1, …) tail` over all of `keys`, some at a time.
-    fn select(
-        &self,
-        sql: &str,
-        keys: &[i64],
-        tail: &str,
-        mut each: impl FnMut(super::table::Row<'_>) -> Result<()>,
-    ) -> Result<()> {
+    /// Starts `sql` over all of `keys`, some at a time, or over the range that they are.
+    fn select(&self, sql: &str, keys: &[i64], tail: &str) -> Result<Steps> {
+        let range = keys.first().zip(keys.last()).filter(|_| keys.windows(2).all(|pair| pair[0] + 1 == pair[1]));
+        if let Some((&first, &last)) = range {
+            let bounds = [Value::Integer(first), Value::Integer(last)];
+            return Ok(Steps(vec![self.tables.rows(&format!("{sql} BETWEEN ?1 AND ?2 {tail}"), &bounds)?]));
+        }
         let most = LIST_SIZES[LIST_SIZES.len() - 1];
-        for keys in keys.chunks(most) {
+        let steps = keys.chunks(most).map(|keys| {
             let size = LIST_SIZES.into_iter().find(|size| *size >= keys.len()).unwrap_or(most);
             let places: Vec<String> = (1..=size).map(|number| format!("?{number}")).collect();
             let mut values: Vec<Value> = keys.iter().map(|key| Value::Integer(*key)).collect();
             values.resize(size, Value::Null);
-            self.tables.each(&format!("{sql} ({}) {tail}", places.join(",")), &values, &mut each)?;
+            self.tables.rows(&format!("{sql} IN ({}) {tail}", places.join(",")), &values)
+        });
+        steps.collect::<Result<_>>().map(Steps)
+    }
+}
+
+/// The queries that together give some records.
+pub(crate) struct Queries {
+    ids: Steps,
+    metadata: Steps,
+    arrays: Option<Steps>,
+}
+
+/// One query, in as many as its parameters need.
+struct Steps(Vec<TableRows>);
+
+impl Steps {
+    fn each(self, mut each: impl FnMut(Row<'_>) -> Result<()>) -> Result<()> {
+        self.0.into_iter().try_for_each(|rows| rows.each(&mut each))
+    }
+}
+
+/// Records by their row numbers, which ascend.
+struct Found<'a> {
+    rows: &'a [i64],
+    records: Vec<Option<Record>>,
+}
+
+impl Found<'_> {
+    fn place(&self, number: i64) -> Option<usize> {
+        // Most collections have every number of their range.
+        let near = self.rows.first().and_then(|first| usize::try_from(number.checked_sub(*first)?).ok());
+        let near = near.filter(|&place| self.rows.get(place) == Some(&number));
+        near.or_else(|| self.rows.binary_search(&number).ok())
+    }
+
+    fn get_mut(&mut self, number: i64) -> Option<&mut Record> {
+        let place = self.place(number)?;
+        self.records.get_mut(place)?.as_mut()
+    }
+}
+
+fn metadata(rows: Steps, found: &mut Found<'_>) -> Result<()> {
+    rows.each(|mut row| {
+        let number = row.integer(0, "embedding_metadata.id")?;
+        let key = match row.take(1) {
+            Value::Integer(0) => None,
+            key => Some(row.text_of(key, "embedding_metadata.key")?),
+        };
+        let (value, boolean) = (row.take(2), row.take(3));
+        let Some(record) = found.get_mut(number) else { return Ok(()) };
+        match (key, scalar(value, boolean, &mut record.notes)) {
+            (None, Some(Json::String(text))) => record.document = Some(text),
+            (key, Some(value)) => drop(record.metadata.insert(key.unwrap_or_else(|| DOCUMENT.to_owned()), value)),
+            (_, None) => {}
         }
         Ok(())
-    }
+    })
+}
+
+/// Arrays stand in a table of their own, one row per element in the order in which they were written.
+fn array_metadata(rows: Steps, found: &mut Found<'_>) -> Result<()> {
+    rows.each(|mut row| {
+        let number = row.integer(0, "embedding_metadata_array.id")?;
+        let key = row.text(1, "embedding_metadata_array.key")?;
+        let (value, boolean) = (row.take(2), row.take(3));
+        if let Some(record) = found.get_mut(number) {
+            let value = scalar(value, boolean, &mut record.notes).unwrap_or(Json::Null);
+            match record.metadata.get_mut(&key) {
+                Some(Json::Array(array)) => array.push(value),
+                _ => drop(record.metadata.insert(key, Json::Array(vec![value]))),
+            }
+        }
+        Ok(())
+    })
 }
 
 impl Record {
@@ -260,12 +321,21 @@ impl Record {
                 Json::String(text) if key == DOCUMENT => self.document = Some(text.clone()),
                 Json::Null if key == DOCUMENT => self.document = None,
                 Json::Null => drop(self.metadata.remove(key)),
-                value => drop(self.metadata.insert(key.clone(), value.clone())),
+                value => drop(self.metadata.insert(key.clone(), without_infinities(value))),
             }
         }
         self.notes.non_finite |= patch.notes.non_finite;
         self.notes.invalid_text |= patch.notes.invalid_text;
         self
+    }
+}
+
+/// A value of a change, as JSON has it.
+fn without_infinities(value: &Json) -> Json {
+    match value {
+        Json::Array(items) => items.iter().map(without_infinities).collect(),
+        infinite if python_json::is_infinite(infinite) => Json::Null,
+        other => other.clone(),
     }
 }
 

@@ -6,7 +6,7 @@ use vecferry_sdk::{Batch, Dense, Error, Host, Page, Result, Scan, Unreadable, Va
 use super::catalog::{Catalog, Entry};
 use super::dimension_of;
 use super::locate::{self, Located, LocatedRecords, Mode, Place};
-use super::records::{Loader, Record};
+use super::records::{Loader, Queries, Record};
 use super::segment::VectorSegment;
 use super::table::{self, Tables};
 use crate::notes::Tally;
@@ -59,9 +59,17 @@ pub(crate) struct SqliteScan {
     next_row: usize,
     /// The next of `records.added`.
     next_added: usize,
+    /// The rows after those that are loaded, which the host reads meanwhile.
+    ahead: Option<Ahead>,
     loaded: Loaded,
     /// Bytes of a record without its vector, as the last chunk had them.
     record_bytes: u64,
+}
+
+/// Rows `records.rows[..to]` from the next one on, as they were asked for.
+struct Ahead {
+    to: usize,
+    queries: Queries,
 }
 
 /// Some records, and how many of them were given out.
@@ -120,6 +128,7 @@ impl SqliteScan {
             records,
             next_row,
             next_added,
+            ahead: None,
             loaded: Loaded::default(),
             record_bytes: GUESSED_BYTES,
         })
@@ -130,20 +139,29 @@ impl SqliteScan {
     }
 
     /// Loads the next records; nothing at the end.
-    fn load(&mut self, max_rows: u32, max_bytes: u64) -> Result<()> {
+    fn load(&mut self, max_bytes: u64) -> Result<()> {
         let each = self.record_bytes + u64::from(self.dimension) * 4;
-        let count =
-            usize::try_from(max_bytes / each).unwrap_or(MAX_ROWS).clamp(1, MAX_ROWS).min(max_rows.max(1) as usize);
-        let rows = self.records.rows.get(self.next_row..).unwrap_or_default();
-        let rows = rows.get(..count).unwrap_or(rows).to_vec();
+        let count = usize::try_from(max_bytes / each).unwrap_or(MAX_ROWS).clamp(1, MAX_ROWS);
+        let upto = |from: usize| from.saturating_add(count).min(self.records.rows.len());
+        let (to, queries) = match self.ahead.take() {
+            Some(Ahead { to, queries }) => (to, Some(queries)),
+            None => (upto(self.next_row), None),
+        };
+        let rows = self.records.rows.get(self.next_row..to).unwrap_or_default().to_vec();
         self.loaded = if rows.is_empty() {
             let from = self.next_added.min(self.records.added.len());
             let to = (from + count).min(self.records.added.len());
             self.next_added = to;
             self.load_added(from, to)?
         } else {
-            self.next_row += rows.len();
-            self.load_rows(&rows)?
+            let after = upto(to);
+            if after > to {
+                // What fails here fails again when the rows are wanted.
+                let queries = self.loader().query(&numbers(self.records.rows.get(to..after).unwrap_or_default()));
+                self.ahead = queries.ok().map(|queries| Ahead { to: after, queries });
+            }
+            self.next_row = to;
+            self.load_rows(&rows, queries)?
         };
         let bytes = |item: &Item| item.what.as_ref().map_or(0, weight);
         let items = &self.loaded.items;
@@ -153,10 +171,11 @@ impl SqliteScan {
         Ok(())
     }
 
-    fn load_rows(&self, rows: &[Located]) -> Result<Loaded> {
-        let numbers: Vec<i64> = rows.iter().map(|located| located.row).collect();
+    fn load_rows(&self, rows: &[Located], queries: Option<Queries>) -> Result<Loaded> {
         let read = || {
-            let records = self.loader().records(&numbers, &self.records.changes)?;
+            let numbers = numbers(rows);
+            let queries = queries.map_or_else(|| self.loader().query(&numbers), Ok)?;
+            let records = self.loader().records(queries, &numbers, &self.records.changes)?;
             let places: Vec<Place> = rows.iter().map(|located| located.place).collect();
             self.joined(records, &places, |at| Position::Row(rows[at].row))
         };
@@ -164,7 +183,7 @@ impl SqliteScan {
             Err(error) if self.mode.salvage && table::is_damage(&error) => match rows {
                 [one] => Ok(self.unreadable(self.id_of(one.row), error, Position::Row(one.row))),
                 // One damaged record must not take its neighbours with it.
-                many => many.chunks(many.len().div_ceil(2)).map(|half| self.load_rows(half)).try_fold(
+                many => many.chunks(many.len().div_ceil(2)).map(|half| self.load_rows(half, None)).try_fold(
                     Loaded::default(),
                     |mut all, half| {
                         all.append(half?);
@@ -234,7 +253,7 @@ impl SqliteScan {
     }
 
     /// A page of what is loaded.
-    fn page(&mut self, max_rows: u32, max_bytes: u64) -> Option<Page> {
+    fn page(&mut self, max_rows: u32, max_bytes: u64) -> Result<Option<Page>> {
         let width = if self.mode.vectors { self.dimension as usize } else { 0 };
         let mut page = Page::default();
         let (mut documents, mut metadata, mut values) = (Vec::new(), Vec::new(), Vec::new());
@@ -255,17 +274,18 @@ impl SqliteScan {
                     tally.add(record.notes);
                     page.rows.ids.push(record.id);
                     documents.push(record.document);
-                    metadata.push(serde_json::Value::Object(record.metadata).to_string());
+                    metadata.push(text(&record.metadata)?);
                     values.extend_from_slice(vector.unwrap_or_default());
                 }
                 Err(unreadable) => page.unreadable.push(unreadable),
             }
         }
-        page.cursor = last?.encode();
+        let Some(last) = last else { return Ok(None) };
+        page.cursor = last.encode();
         page.changes = tally.changes();
         let dense = if width > 0 { vec![Dense::new(self.dimension, values)] } else { Vec::new() };
         page.rows = Batch { dense, documents: Some(documents), metadata: Some(metadata), ..page.rows };
-        Some(page)
+        Ok(Some(page))
     }
 }
 
@@ -279,10 +299,19 @@ impl Loaded {
 impl Scan for SqliteScan {
     fn next(&mut self, max_rows: u32, max_bytes: u64) -> Result<Option<Page>> {
         if self.loaded.given == self.loaded.items.len() {
-            self.load(max_rows, max_bytes)?;
+            self.load(max_bytes)?;
         }
-        Ok(self.page(max_rows, max_bytes))
+        self.page(max_rows, max_bytes)
     }
+}
+
+fn numbers(rows: &[Located]) -> Vec<i64> {
+    rows.iter().map(|located| located.row).collect()
+}
+
+fn text(metadata: &serde_json::Map<String, serde_json::Value>) -> Result<String> {
+    serde_json::to_string(metadata)
+        .map_err(|error| Error::internal("chroma/metadata", format!("metadata cannot be written as JSON: {error}")))
 }
 
 /// Bytes of a record without its vector, roughly.

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use vecferry_sdk::{Database, Error, ErrorKind, Host, Result, Value};
+use vecferry_sdk::{Database, Error, ErrorKind, Host, Result, Rows, Value};
 
 /// Rows asked of the host at a time; it also cuts an answer by its bytes.
 const STEP: u32 = 1024;
@@ -49,17 +49,13 @@ impl Tables {
         self.each_of(1, sql, params, each)
     }
 
-    fn each_of(&self, step: u32, sql: &str, params: &[Value], mut each: impl FnMut(Row) -> Result<()>) -> Result<()> {
-        let mut rows = self.database.query(sql, params)?;
-        loop {
-            let step = rows.next(step)?;
-            if step.is_empty() {
-                return Ok(());
-            }
-            for values in step {
-                each(Row { values, file: &self.file })?;
-            }
-        }
+    fn each_of(&self, step: u32, sql: &str, params: &[Value], each: impl FnMut(Row) -> Result<()>) -> Result<()> {
+        self.rows(sql, params)?.each_of(step, each)
+    }
+
+    /// Starts a query.
+    pub(crate) fn rows(&self, sql: &str, params: &[Value]) -> Result<TableRows> {
+        Ok(TableRows { rows: self.database.query(sql, params)?, file: Rc::clone(&self.file) })
     }
 
     /// The first row.
@@ -71,6 +67,31 @@ impl Tables {
     /// Whether there is a row.
     pub(crate) fn exists(&self, sql: &str, params: &[Value]) -> Result<bool> {
         Ok(self.first(sql, params)?.is_some())
+    }
+}
+
+/// The rows of a query that was started.
+pub(crate) struct TableRows {
+    rows: Box<dyn Rows>,
+    file: Rc<str>,
+}
+
+impl TableRows {
+    /// Calls `each` for every row.
+    pub(crate) fn each(self, each: impl FnMut(Row) -> Result<()>) -> Result<()> {
+        self.each_of(STEP, each)
+    }
+
+    fn each_of(mut self, step: u32, mut each: impl FnMut(Row) -> Result<()>) -> Result<()> {
+        loop {
+            let step = self.rows.next(step)?;
+            if step.is_empty() {
+                return Ok(());
+            }
+            for values in step {
+                each(Row { values, file: &self.file })?;
+            }
+        }
     }
 }
 
@@ -97,7 +118,13 @@ impl Row<'_> {
 
     /// A text that must be there.
     pub(crate) fn text(&mut self, column: usize, what: &str) -> Result<String> {
-        match self.take(column) {
+        let value = self.take(column);
+        self.text_of(value, what)
+    }
+
+    /// A value that was taken out, as the text that it must be.
+    pub(crate) fn text_of(&self, value: Value, what: &str) -> Result<String> {
+        match value {
             Value::Text(text) => Ok(text),
             other => Err(self.wrong(what, "text", &other)),
         }
