@@ -8,8 +8,9 @@ use vecferry_sdk::{Batch, Dense, Error, Page, Result, Scan, Unreadable};
 
 use crate::store::{Slot, Store, document, id_text};
 
-/// Vectors that are read ahead, in bytes.
-const AHEAD: usize = 1 << 20;
+/// Vectors that are read ahead, in bytes: below the 128 KiB from which allocators commonly ask the system for every
+/// block anew.
+const AHEAD: usize = 120 << 10;
 
 pub(crate) struct RecordScan {
     store: Rc<Store>,

@@ -9,7 +9,8 @@ use crate::input::Input;
 use crate::number;
 use crate::opcode as op;
 
-const BLOCK: u32 = 256 * 1024;
+/// As in the machine.
+const BLOCK: u32 = 120 * 1024;
 /// Numbers that are kept at most; a pickle that fetches more gains nothing.
 const NUMBERS: usize = 16 << 20;
 

@@ -30,7 +30,8 @@ pub(crate) struct Built {
     pub(crate) external: Option<Value>,
 }
 
-const BLOCK: u32 = 256 * 1024;
+/// Below the 128 KiB from which allocators commonly ask the system for every block anew.
+const BLOCK: u32 = 120 * 1024;
 /// Module and class names; longer ones are no names.
 const NAME_BYTES: u64 = 1024;
 /// Digits of a decimal number as text; CPython itself stops at 4,300 since 3.11.

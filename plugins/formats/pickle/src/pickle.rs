@@ -7,6 +7,7 @@ use std::rc::Rc;
 use vecferry_sdk::{Error, ErrorKind, File, Result};
 
 use crate::arena::Arena;
+use crate::document::Words;
 use crate::dtype::DType;
 use crate::input::Input;
 use crate::limits::Limits;
@@ -27,6 +28,7 @@ pub struct Pickle {
     windows: RefCell<Windows>,
     /// Short texts by offset: dict keys are asked for once per record.
     keys: RefCell<Keys>,
+    pub(crate) words: RefCell<Words>,
     /// Values that may still be looked at to tell where others stand.
     pub(crate) path_budget: Cell<u64>,
     /// Array types by node: an array per record shares one.
@@ -83,6 +85,7 @@ impl Pickle {
             windows: RefCell::new(Windows::new(&file)),
             file,
             keys: RefCell::new(Keys::default()),
+            words: RefCell::new(Words::default()),
             types: RefCell::new(HashMap::new()),
             path_budget: Cell::new(PATH_VALUES),
         };

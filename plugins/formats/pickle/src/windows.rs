@@ -12,9 +12,10 @@ use crate::input::Input;
 
 /// Blocks that are held at once.
 const VIEWS: usize = 8;
-/// Bytes of a block at a new place, and of one that was read onward for long.
+/// Bytes of a block at a new place, and of one that was read onward for long: below the 128 KiB from which allocators
+/// commonly ask the system for every block anew.
 const FIRST_BLOCK: u32 = 4 * 1024;
-const LONGEST_BLOCK: u32 = 256 * 1024;
+const LONGEST_BLOCK: u32 = 120 * 1024;
 
 pub(crate) struct Windows {
     /// The last used first.
