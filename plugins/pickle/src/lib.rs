@@ -16,6 +16,8 @@ mod settings;
 mod shape;
 mod words;
 
+use std::rc::Rc;
+
 use vecferry_sdk::{Capability, Claim, Collection, Config, Error, Host, PluginSpec, Result, Scan, SourcePlugin, Split};
 
 use crate::detect::Files;
@@ -50,7 +52,7 @@ impl SourcePlugin for PickleSource {
         let mut collections = Vec::new();
         for (name, files) in named(host)? {
             let look = if settings.skip_unreadable { Look::AtItsShape } else { Look::AtEveryValue };
-            let layout = Layout::open(host, &files, &settings, look)?;
+            let layout = layout(host, &files, &settings, look)?;
             collections.push(layout.collection(&name));
         }
         Ok(collections)
@@ -74,9 +76,21 @@ impl SourcePlugin for PickleSource {
                     .map_err(|_| Error::config("pickle/cursor", "this cursor is none of this plugin's"))?,
             ),
         };
-        let layout = Layout::open(host, &find(host, name)?, &settings, Look::AtItsShape)?;
+        let layout = layout(host, &find(host, name)?, &settings, Look::AtItsShape)?;
         Ok(Box::new(scan::Scan::new(layout, settings, row)?))
     }
+}
+
+/// The layout, read once for all calls of an instance.
+fn layout(host: &Host, files: &Files, settings: &Settings, look: Look) -> Result<Rc<Layout>> {
+    let sizes: Vec<u64> = host.list_files()?.iter().map(|entry| entry.size).collect();
+    let key = format!("{files:?} {settings:?} {sizes:?}");
+    let open = || Layout::open(host, files, settings, look).map(|layout| (Rc::new(layout), look));
+    let kept = host.keep(&key, open)?;
+    // What was looked at more closely will do for a passing glance, not the other way round.
+    let kept =
+        if look == Look::AtEveryValue && kept.1 != look { host.keep(&format!("{key} closely"), open)? } else { kept };
+    Ok(Rc::clone(&kept.0))
 }
 
 /// The stores among the granted files, by collection name. Detection grants the files of one.

@@ -16,7 +16,7 @@ use crate::words::Role;
 
 /// A scan of a store.
 pub(crate) struct Scan {
-    layout: Layout,
+    layout: Rc<Layout>,
     settings: Settings,
     walks: Vec<Walk>,
     vectors: Option<VectorScan>,
@@ -38,7 +38,7 @@ struct Record {
 
 impl Scan {
     /// A scan from this row on.
-    pub(crate) fn new(layout: Layout, settings: Settings, row: u64) -> Result<Scan> {
+    pub(crate) fn new(layout: Rc<Layout>, settings: Settings, row: u64) -> Result<Scan> {
         if row > layout.rows {
             let message = format!("the cursor says row {row}, and there are {}", layout.rows);
             return Err(Error::config("pickle/cursor", message));
