@@ -101,6 +101,11 @@ impl Columns {
         if vectors.iter().any(|column| column.dimension == 0 || column.dimension > MAX_DIMENSION) {
             return Err(wrong("a dimension is impossible"));
         }
+        for (at, column) in vectors.iter().enumerate() {
+            if vectors.iter().take(at).any(|other| other.name == column.name) {
+                return Err(wrong("a vector is named twice"));
+            }
+        }
         let sparse = footer.leaves.iter().filter_map(|leaf| sparse_of(&leaf.name)).map(str::to_owned).collect();
         Ok(Columns { vectors, sparse })
     }

@@ -59,7 +59,7 @@ pub(crate) fn detect(host: &Host) -> Result<Vec<Claim>> {
     let mut claims: Vec<Claim> = Vec::new();
     for ((confidence, root), files) in stores {
         let name = match (root.trim_end_matches('/'), files.as_slice()) {
-            ("", [file]) => file.clone(),
+            ("", [file]) if confidence < PINECONE => file.clone(),
             ("", _) => "parquet".to_owned(),
             (folder, _) => folder.to_owned(),
         };

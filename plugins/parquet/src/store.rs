@@ -130,9 +130,13 @@ impl Stored {
             let view = view(table, &SourceSettings::default());
             let mapping = Mapping { others: Vec::new(), sparse: Vec::new(), ..table.mapping.clone() };
             let mut rows = Rows::new(&mapping, None);
+            let wants_more = |rows: &Rows| (rows.len() as u64) < LOOKED_AT && rows.bytes < 4 << 20;
             for group in 0..table.footer.groups.len() {
+                if !wants_more(&rows) {
+                    break;
+                }
                 let mut reader = GroupReader::open(&table.file, &table.footer, group, &mapping, view.clone())?;
-                while reader.left > 0 && (rows.len() as u64) < LOOKED_AT && rows.bytes < 4 << 20 {
+                while reader.left > 0 && wants_more(&rows) {
                     reader.next(0, &mut rows)?;
                 }
             }

@@ -11,6 +11,8 @@ use crate::values::{Dictionary, Value, Values};
 
 /// Elements of a list: a few bytes can claim billions of nulls.
 const MAX_ELEMENTS: usize = 1 << 20;
+/// Bytes of a page's levels, which are held in memory. A gigabyte of vectors has fewer.
+const MAX_LEVEL_BYTES: u32 = 64 << 20;
 /// Bytes of a list's elements.
 const MAX_LIST_BYTES: usize = 16 << 20;
 
@@ -86,6 +88,9 @@ impl LevelStream {
             0 => Vec::new(),
             _ => {
                 let len = page.u32()?;
+                if len > MAX_LEVEL_BYTES {
+                    return Err(page.corrupt(&format!("a page with {len} bytes of levels")));
+                }
                 page.bytes(u64::from(len))?
             }
         };

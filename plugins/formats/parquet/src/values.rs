@@ -10,6 +10,8 @@ use crate::schema::{Leaf, Meaning, Physical};
 
 /// Bytes of a dictionary, which is held in memory; writers give up on one at a megabyte or two.
 const MAX_DICTIONARY: u64 = 32 << 20;
+/// Bytes of one value. Compression makes a larger one cheap to claim, and no document is as large.
+const MAX_VALUE: u64 = 64 << 20;
 /// Values of a page whose lengths are held in memory.
 const MAX_LENGTHS: u64 = 4 << 20;
 
@@ -182,7 +184,7 @@ impl Values {
                 Some(width) => bytes.append(u64::from(width), out),
                 None => {
                     let len = bytes.u32()?;
-                    bytes.append(u64::from(len), out)
+                    value(bytes, len, out)
                 }
             },
             Values::Bits { byte, left } => {
@@ -215,7 +217,7 @@ impl Values {
             Values::Lengths { lengths, next } => {
                 let len = lengths.get(*next).copied().ok_or_else(|| too_few(bytes))?;
                 *next += 1;
-                bytes.append(u64::from(len), out)
+                value(bytes, len, out)
             }
             Values::Prefixes { prefixes, lengths, next, last } => {
                 let (prefix, len) =
@@ -225,6 +227,7 @@ impl Values {
                 }
                 *next += 1;
                 last.truncate(prefix as usize);
+                check_size(bytes, u64::from(prefix) + u64::from(len))?;
                 bytes.append(u64::from(len), last)?;
                 if leaf.physical.width().is_some_and(|width| width as usize != last.len()) {
                     return Err(bytes.corrupt("a value is not as long as its type"));
@@ -246,6 +249,19 @@ impl Values {
     }
 }
 
+/// Puts the next `len` bytes behind `out`.
+fn value(bytes: &mut PageBytes, len: u32, out: &mut Vec<u8>) -> Result<()> {
+    check_size(bytes, u64::from(len))?;
+    bytes.append(u64::from(len), out)
+}
+
+fn check_size(bytes: &PageBytes, len: u64) -> Result<()> {
+    if len > MAX_VALUE {
+        return Err(bytes.corrupt(&format!("a value of {len} bytes, which none has")));
+    }
+    Ok(())
+}
+
 fn too_few(bytes: &PageBytes) -> vecferry_sdk::Error {
     bytes.corrupt("a page has fewer values than it claims")
 }
@@ -263,3 +279,8 @@ fn lengths(bytes: &mut PageBytes) -> Result<Vec<u32>> {
     }
     Ok(out)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#[path = "values_tests.rs"]
+mod tests;

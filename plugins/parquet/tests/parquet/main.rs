@@ -4,6 +4,7 @@
 
 mod common;
 mod damage;
+mod faults;
 mod pinecone;
 mod python;
 mod sink;

@@ -281,3 +281,21 @@ fn rows_that_are_no_records_are_named_and_the_rest_is_read() {
     assert_eq!(unreadable[7].reason.kind, ErrorKind::Corrupt);
     assert_eq!(unreadable[7].reason.context("row"), Some("7"));
 }
+
+#[test]
+fn a_store_of_which_a_part_is_damaged_is_refused_as_a_whole() {
+    let place = Place::new(&json!({}));
+    place.store(&target("docs", 2), &records(0, 3, 2));
+    place.store(&target("docs", 2), &records(3, 6, 2));
+    place.finish();
+    let part = place.path("out/docs/part-00001.parquet");
+    let whole = std::fs::read(&part).unwrap();
+    std::fs::write(&part, &whole[..whole.len() / 2]).unwrap();
+    let host = folder_host(&place.path("out"));
+    let claims = ParquetSource::detect(&host).unwrap();
+    let [claim] = &claims[..] else { panic!("one store: {claims:?}") };
+    assert_eq!((claim.name.as_str(), claim.confidence), ("parquet", 95));
+    assert_eq!(claim.files, ["docs/part-00000.parquet", "docs/part-00001.parquet"]);
+    let error = ParquetSource::discover(&host, &json!({})).unwrap_err();
+    assert_eq!((error.kind, error.context("file")), (ErrorKind::Corrupt, Some("docs/part-00001.parquet")));
+}
