@@ -13,6 +13,7 @@ use crate::{build, packages, paths, process};
 
 const PLUGIN: &str = "vecferry-plugin-faiss-native";
 const HELPER: &str = "vecferry-faiss-reader";
+const PROTOCOL: &str = "vecferry-faiss-protocol";
 
 /// What the build script of faiss-sys calls, and what it links to.
 const DEBIAN_PACKAGES: &[&str] = &["cmake", "g++", "make", "libopenblas-dev", "liblapack-dev"];
@@ -34,7 +35,8 @@ pub(crate) fn install() -> Result<()> {
 
 /// Its formatting, lints and tests, among them the comparison of the FAISS decoder with libfaiss.
 pub(crate) fn check() -> Result<()> {
-    process::run(&mut cargo(["fmt", "--all", "--check"]))?;
+    // By name: `--all` would go on to the crates that these depend on.
+    process::run(&mut cargo(["fmt", "--check", "--package", PLUGIN, "--package", HELPER, "--package", PROTOCOL]))?;
     build_helper()?;
     let all = ["--release", "--workspace"];
     let lints = ["--all-targets", "--", "-D", "warnings"];

@@ -71,6 +71,12 @@ fn collection(host: &Host, file: &str) -> Result<Collection> {
     // What the decoder in Rust knows of the index it says better than libfaiss' class does; what it refuses is a code
     // that keeps less than the vectors.
     let known = decoded(host, file).ok();
+    if let Some(rows) = known.as_ref().map(|index| index.info().rows).filter(|rows| *rows != about.rows) {
+        let message = format!("libfaiss finds {} records in an index that holds {rows}", about.rows);
+        return Err(Error::unsupported("faiss-native/rows", message)
+            .hint("leave this index to the bundled plugin faiss")
+            .at("file", file));
+    }
     let mut details = known
         .as_ref()
         .map_or_else(|| vec![("index".to_owned(), about.class.clone())], |index| index.info().details.clone());
