@@ -154,25 +154,23 @@ impl Column {
     /// # Errors
     /// As [`Column::bytes`]; `unsupported` for lists of something else.
     pub fn floats(&mut self, out: &mut Vec<f32>) -> Result<Option<List>> {
-        if self.leaf.physical == Physical::Float {
+        if matches!(self.leaf.physical, Physical::Float | Physical::Double) {
             return self.run(Some(out));
         }
         let mut list = List::default();
         let leaf = self.leaf.clone();
         let has_list = self.elements(|element| {
-            let (number, rounded) = match element.map(|bytes| leaf.value(bytes)) {
+            let number = match element.map(|bytes| leaf.value(bytes)) {
                 None => {
                     list.nulls += 1;
-                    (f32::NAN, false)
+                    f32::NAN
                 }
-                Some(Value::Float(value)) => (value, false),
-                Some(Value::Double(value)) => (narrow(value), f64::from(narrow(value)) != value && !value.is_nan()),
+                Some(Value::Float(value)) => value,
                 Some(_) => {
                     let message = format!("the column {:?} does not hold lists of numbers", leaf.name);
                     return Err(Error::unsupported("parquet/column", message));
                 }
             };
-            list.rounded |= rounded;
             out.push(number);
             Ok(())
         })?;
@@ -210,7 +208,7 @@ impl Column {
                 scratch.clear();
                 self.bytes(&mut scratch)?;
                 self.scratch = scratch;
-            } else if self.leaf.physical == Physical::Float {
+            } else if matches!(self.leaf.physical, Physical::Float | Physical::Double) {
                 self.run(None)?;
             } else {
                 self.elements(|_| Ok(()))?;
@@ -246,7 +244,7 @@ impl Column {
         Err(self.too_long())
     }
 
-    /// As [`Column::elements`], for numbers of 32 bits, which are taken (or, with `None`, passed) many at a time.
+    /// As [`Column::elements`], for numbers of 32 and 64 bits, which are taken (or, with `None`, passed) many at a time.
     fn run(&mut self, mut out: Option<&mut Vec<f32>>) -> Result<Option<List>> {
         let mut list = List::default();
         let mut levels = match self.list_start()? {
@@ -260,17 +258,17 @@ impl Column {
             if levels.definition == self.leaf.levels.max_definition {
                 pending += 1;
             } else {
-                self.take(std::mem::take(&mut pending), out.as_deref_mut())?;
+                list.rounded |= self.take(std::mem::take(&mut pending), out.as_deref_mut())?;
                 list.nulls += 1;
                 out.iter_mut().for_each(|out| out.push(f32::NAN));
             }
             if self.page.as_ref().is_none_or(|page| page.values_left == 0) {
-                self.take(std::mem::take(&mut pending), out.as_deref_mut())?;
+                list.rounded |= self.take(std::mem::take(&mut pending), out.as_deref_mut())?;
             }
             match self.next_element()? {
                 Some(next) => levels = next,
                 None => {
-                    self.take(pending, out)?;
+                    list.rounded |= self.take(pending, out)?;
                     return Ok(Some(list));
                 }
             }
@@ -278,25 +276,36 @@ impl Column {
         Err(self.too_long())
     }
 
-    /// Takes `count` numbers of 32 bits from the current page.
-    fn take(&mut self, count: usize, out: Option<&mut Vec<f32>>) -> Result<()> {
+    /// Takes `count` numbers from the current page; whether one was rounded.
+    fn take(&mut self, count: usize, out: Option<&mut Vec<f32>>) -> Result<bool> {
         if count == 0 {
-            return Ok(());
+            return Ok(false);
         }
+        let width = u64::from(self.leaf.physical.width().unwrap_or(0));
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.clear();
         match &mut self.page {
             Some(Page { values: Values::Plain, bytes, .. }) => match out {
-                Some(_) => bytes.append(count as u64 * 4, &mut scratch)?,
-                None => bytes.skip(count as u64 * 4)?,
+                Some(_) => bytes.append(count as u64 * width, &mut scratch)?,
+                None => bytes.skip(count as u64 * width)?,
             },
             _ => (0..count).try_for_each(|_| self.raw(&mut scratch))?,
         }
+        let mut rounded = false;
         if let Some(out) = out {
-            out.extend(scratch.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)));
+            if self.leaf.physical == Physical::Double {
+                out.extend(scratch.as_chunks().0.iter().map(|bytes| {
+                    let value = f64::from_le_bytes(*bytes);
+                    let narrowed = narrow(value);
+                    rounded |= f64::from(narrowed) != value && !value.is_nan();
+                    narrowed
+                }));
+            } else {
+                out.extend(scratch.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)));
+            }
         }
         self.scratch = scratch;
-        Ok(())
+        Ok(rounded)
     }
 
     fn list_start(&mut self) -> Result<Start> {
