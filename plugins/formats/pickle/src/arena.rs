@@ -176,7 +176,7 @@ impl Arena {
         let mut rest = values;
         let mut slots = 0;
         while let Some((&first, tail)) = rest.split_first() {
-            let run = if runs { float_run(rest) } else { None };
+            let run = if runs && first.tag() == Tag::Float { float_run(rest) } else { None };
             let slot = match run {
                 Some((value, taken)) => {
                     rest = rest.get(taken..).unwrap_or_default();

@@ -40,13 +40,18 @@ enum Word {
 }
 
 /// What the keys of documents name, by their offsets. Documents share their keys, and each is asked for in every one.
-#[derive(Default)]
-pub(crate) struct Words([Option<(u64, Word)>; 32]);
+pub(crate) struct Words([Option<(u64, Word)>; 1 << WORDS_BITS]);
+
+const WORDS_BITS: u32 = 8;
 
 impl Words {
+    pub(crate) fn new() -> Self {
+        Words([None; 1 << WORDS_BITS])
+    }
+
     fn slot(&mut self, offset: u64) -> &mut Option<(u64, Word)> {
         // Keys stand at offsets that differ by a few bytes.
-        &mut self.0[(offset.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 59) as usize]
+        &mut self.0[(offset.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - WORDS_BITS)) as usize]
     }
 }
 

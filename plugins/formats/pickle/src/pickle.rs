@@ -85,7 +85,7 @@ impl Pickle {
             windows: RefCell::new(Windows::new(&file)),
             file,
             keys: RefCell::new(Keys::default()),
-            words: RefCell::new(Words::default()),
+            words: RefCell::new(Words::new()),
             types: RefCell::new(HashMap::new()),
             path_budget: Cell::new(PATH_VALUES),
         };
