@@ -23,6 +23,26 @@ pub(crate) enum Command {
     Inspect(InspectArguments),
     /// Move a store to a destination
     Migrate(MigrateArguments),
+    /// Write down what a migration would do, after reading everything once; nothing is written to the destination
+    Plan(PlanArguments),
+    /// Carry out a plan
+    Run(RunArguments),
+    /// Go on with a run that was interrupted
+    Resume(ResumeArguments),
+    /// Show how far a run is
+    Status(StatusArguments),
+    /// Show all runs
+    #[command(subcommand)]
+    Runs(RunsCommand),
+    /// Prove that everything of a run is at its destination
+    Verify(VerifyArguments),
+    /// Try the rejected records of a run again
+    Retry(RetryArguments),
+    /// Show where settings come from, and which origin wins
+    Config(ConfigArguments),
+    /// Servers to try things out with
+    #[command(subcommand)]
+    Dev(DevCommand),
     /// Show the plugins
     #[command(subcommand)]
     Plugin(PluginCommand),
@@ -48,6 +68,9 @@ pub(crate) struct PluginArguments {
     /// Let plugins that were not bundled send requests to this host (HOST or HOST:PORT)
     #[arg(long = "allow-host", value_name = "HOST", global = true)]
     pub(crate) hosts: Vec<String>,
+    /// Let plugins that were not bundled put this secret (the name of a variable) into their requests
+    #[arg(long = "allow-secret", value_name = "NAME", global = true)]
+    pub(crate) secrets: Vec<String>,
     /// Seconds that a WebAssembly plugin may compute in one call
     #[arg(long, value_name = "SECONDS", global = true, env = "VECFERRY_PLUGIN_SECONDS", default_value_t = 120,
           value_parser = clap::value_parser!(u64).range(1..=86_400))]
@@ -60,8 +83,8 @@ pub(crate) struct PluginArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct InspectArguments {
-    /// A folder, or one file of a store
-    pub(crate) path: PathBuf,
+    /// A folder, one file of a store, or SCHEME:LOCATION such as pinecone:docs
+    pub(crate) source: String,
     /// One JSON object a collection, on stdout
     #[arg(long)]
     pub(crate) json: bool,
@@ -70,11 +93,12 @@ pub(crate) struct InspectArguments {
     pub(crate) settings: Vec<String>,
 }
 
+/// What is to be moved, and how.
 #[derive(Debug, Args)]
-pub(crate) struct MigrateArguments {
-    /// A folder, or one file of a store
-    pub(crate) source: PathBuf,
-    /// Where to, as SCHEME:LOCATION, such as sqlite:docs.db or jsonl:out.jsonl
+pub(crate) struct WhatArguments {
+    /// A folder, one file of a store, or SCHEME:LOCATION such as pinecone:docs
+    pub(crate) source: String,
+    /// Where to, as SCHEME:LOCATION, such as sqlite:docs.db, jsonl:out.jsonl or pinecone:docs
     #[arg(long, value_name = "SCHEME:LOCATION")]
     pub(crate) to: String,
     /// Only the store or collection of this name; may be repeated
@@ -87,18 +111,28 @@ pub(crate) struct MigrateArguments {
     /// {namespace}_{source}_{chunk_id}]
     #[arg(long, value_name = "TEMPLATE")]
     pub(crate) id: Option<String>,
-    /// Where vectors come from: auto, reuse (the store's own), or a model's name
-    #[arg(long, value_name = "auto|reuse|MODEL", default_value = "auto")]
+    /// Where vectors come from: auto, reuse (the store's own), or models in order of preference, each NAME or
+    /// PROVIDER:NAME; the first that answers serves the whole run
+    #[arg(long, value_name = "auto|reuse|MODELS", default_value = "auto")]
     pub(crate) embed: String,
     /// Rows of a batch
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) batch_size: u32,
-    /// Read and check everything, write nothing; needs no credentials
-    #[arg(long)]
-    pub(crate) dry_run: bool,
+    /// Writers at a time, where the destination takes several
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub(crate) writers: u32,
+    /// Parts of a collection that are read at a time, where the source has several
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub(crate) readers: u32,
+    /// Commit what is done after this many records of one writer (and every 3 seconds)
+    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) checkpoint_rows: u64,
     /// Do not read back and compare at the end
     #[arg(long)]
     pub(crate) no_verify: bool,
+    /// Compare every record at the end, not a sample
+    #[arg(long, conflicts_with = "no_verify")]
+    pub(crate) full: bool,
     /// Move vectors that are only approximations of what was stored (PQ, SQ, PCA)
     #[arg(long)]
     pub(crate) accept_lossy: bool,
@@ -108,18 +142,140 @@ pub(crate) struct MigrateArguments {
     /// A setting for the plugins, KEY=VALUE (source.KEY or sink.KEY for one of them); may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) settings: Vec<String>,
-    /// Where rejected records go, one JSON object a line [default: vecferry-rejected-TIME.jsonl, made when needed]
+}
+
+/// Where a run tells of itself.
+#[derive(Debug, Args)]
+pub(crate) struct TellArguments {
+    /// Where rejected records go, one JSON object a line [default: rejected.jsonl in the run's folder]
     #[arg(long, value_name = "FILE")]
     pub(crate) dead_letter: Option<PathBuf>,
-    /// Where it is noted what was made to fit, record by record [default: vecferry-changed-TIME.jsonl, made when needed]
+    /// Where it is noted what was made to fit, record by record [default: changed.jsonl in the run's folder]
     #[arg(long, value_name = "FILE")]
     pub(crate) changes: Option<PathBuf>,
     /// The summary as one JSON object on stdout
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Where runs are kept.
+#[derive(Debug, Args)]
+pub(crate) struct StateArguments {
+    /// The folder that runs are kept in [default: vecferry in the user's state folder]
+    #[arg(long = "state", value_name = "DIR", env = "VECFERRY_STATE_DIR")]
+    pub(crate) folder: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MigrateArguments {
+    #[command(flatten)]
+    pub(crate) what: WhatArguments,
+    #[command(flatten)]
+    pub(crate) tell: TellArguments,
+    #[command(flatten)]
+    pub(crate) state: StateArguments,
+    /// Read and check everything, write nothing; needs no credentials
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     /// Do not ask before writing
     #[arg(short, long)]
     pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanArguments {
+    #[command(flatten)]
+    pub(crate) what: WhatArguments,
+    /// The file to write
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// The plan's summary as one JSON object on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    /// A file that `vecferry plan` wrote
+    pub(crate) plan: PathBuf,
+    #[command(flatten)]
+    pub(crate) tell: TellArguments,
+    #[command(flatten)]
+    pub(crate) state: StateArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ResumeArguments {
+    /// The run [default: the latest that is not finished]
+    pub(crate) run: Option<String>,
+    #[command(flatten)]
+    pub(crate) tell: TellArguments,
+    #[command(flatten)]
+    pub(crate) state: StateArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArguments {
+    /// The run [default: the latest]
+    pub(crate) run: Option<String>,
+    /// As a JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) state: StateArguments,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunsCommand {
+    /// One line a run, the oldest first
+    List {
+        /// One JSON object a run
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        state: StateArguments,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArguments {
+    /// The run [default: the latest]
+    pub(crate) run: Option<String>,
+    /// Compare every record, not a sample
+    #[arg(long)]
+    pub(crate) full: bool,
+    /// The receipt on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) state: StateArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RetryArguments {
+    /// The run [default: the latest]
+    pub(crate) run: Option<String>,
+    #[command(flatten)]
+    pub(crate) tell: TellArguments,
+    #[command(flatten)]
+    pub(crate) state: StateArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArguments {
+    /// One JSON object a variable
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DevCommand {
+    /// A Pinecone of your own on this machine, in memory, until it is stopped
+    Pinecone {
+        /// The port [default: any that is free]
+        #[arg(long, value_name = "PORT", default_value_t = 0)]
+        port: u16,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,12 +1,16 @@
 /*! `vecferry inspect`: what stores lie in a folder, and what they hold. */
 
-use serde_json::{Value, json};
-use vecferry_core::catalog::{FoundStore, find_stores};
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+use vecferry_core::catalog::FoundStore;
 use vecferry_core::engine::Cancel;
 use vecferry_core::{Collection, Error, Grants, Result, Source};
 
 use crate::args::{InspectArguments, PluginArguments};
+use crate::config::{self, Variables};
 use crate::exit::Exit;
+use crate::migrate::find;
 use crate::registry::Registry;
 use crate::render;
 use crate::settings::Settings;
@@ -15,11 +19,14 @@ pub(crate) fn run(arguments: &InspectArguments, plugins: &PluginArguments) -> Re
     let registry = Registry::load(plugins)?;
     let settings = Settings::parse(&arguments.settings)?;
     let grants = registry.grants(&Cancel::default());
-    let stores = find_stores(&arguments.path, &registry.all(), &grants)?;
+    let variables = Variables::read(Path::new("."))?;
+    let stores = find(&arguments.source, &registry, &grants)?;
     let mut first_error = None;
     for store in &stores {
         let bytes = size(store);
-        match discover(store, &grants, &settings) {
+        let plugin = store.plugin.as_ref();
+        let resolved = config::resolve(plugin, settings.source.clone(), grants.clone(), &registry, &variables);
+        match discover(store, &resolved.grants, &resolved.settings) {
             Ok((_, collections)) if arguments.json => {
                 collections.iter().for_each(|collection| render::result(&line(store, collection, bytes).to_string()));
             }
@@ -38,9 +45,9 @@ pub(crate) fn run(arguments: &InspectArguments, plugins: &PluginArguments) -> Re
 pub(crate) fn discover(
     store: &FoundStore,
     grants: &Grants,
-    settings: &Settings,
+    settings: &Map<String, Value>,
 ) -> Result<(Box<dyn Source>, Vec<Collection>)> {
-    let config = Value::Object(settings.source.clone());
+    let config = Value::Object(settings.clone());
     let placed = |error: Error| error.at("store", &store.name).at("plugin", &store.plugin.spec().name);
     let discover = |mut source: Box<dyn Source>| source.discover().map(|collections| (source, collections));
     store.open(grants.clone(), config).and_then(discover).map_err(placed)

@@ -4,9 +4,14 @@ exit code. Results go to stdout, everything else to stderr.
 */
 
 mod args;
+mod config;
+mod destination;
+mod dev;
+mod document;
+mod embedding;
+mod execute;
 mod exit;
 mod inspect;
-mod letters;
 mod migrate;
 mod model;
 mod paths;
@@ -15,6 +20,8 @@ mod plugin_command;
 mod progress;
 mod registry;
 mod render;
+mod retry;
+mod runs;
 mod search;
 mod settings;
 
@@ -29,6 +36,15 @@ fn main() -> ExitCode {
     let outcome = match arguments.command {
         Command::Inspect(inspect) => inspect::run(&inspect, &arguments.plugins),
         Command::Migrate(migrate) => migrate::run(&migrate, &arguments.plugins),
+        Command::Plan(plan) => migrate::plan(&plan, &arguments.plugins),
+        Command::Run(run) => runs::run(&run, &arguments.plugins),
+        Command::Resume(resume) => runs::resume(&resume, &arguments.plugins),
+        Command::Status(status) => runs::status(&status),
+        Command::Runs(command) => runs::runs(&command),
+        Command::Verify(verify) => runs::verify(&verify, &arguments.plugins),
+        Command::Retry(retry) => retry::run(&retry, &arguments.plugins),
+        Command::Config(config) => config::run(&config, &arguments.plugins),
+        Command::Dev(command) => dev::run(&command),
         Command::Plugin(plugin) => plugin_command::run(&plugin, &arguments.plugins),
         Command::Model(model) => model::run(&model),
         Command::Search(search) => search::run(&search, &arguments.plugins),

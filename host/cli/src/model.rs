@@ -1,9 +1,7 @@
 /*! `vecferry model`, and the model that a run uses. */
 
-use std::sync::Arc;
-
 use serde_json::json;
-use vecferry_core::{Embedder, Result};
+use vecferry_core::Result;
 use vecferry_embed::ModelStore;
 
 use crate::args::ModelCommand;
@@ -41,17 +39,12 @@ pub(crate) fn run(command: &ModelCommand) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// Values per vector of a known model, without loading it.
-pub(crate) fn dimension(name: &str) -> Result<u32> {
-    store().dimension(name)
+/// One session a core.
+pub(crate) fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// A model ready to embed, with one session a core.
-pub(crate) fn load(name: &str) -> Result<Arc<dyn Embedder>> {
-    let sessions = std::thread::available_parallelism().map_or(1, usize::from);
-    Ok(Arc::new(store().load(name, sessions)?))
-}
-
-fn store() -> ModelStore {
+/// The built-in models.
+pub(crate) fn store() -> ModelStore {
     ModelStore::new(paths::cache().join("models"))
 }

@@ -12,6 +12,11 @@ pub(crate) fn data() -> PathBuf {
     folder("VECFERRY_DATA_DIR", "XDG_DATA_HOME", ".local/share")
 }
 
+/// The user's state folder: what runs keep.
+pub(crate) fn state() -> PathBuf {
+    folder("VECFERRY_STATE_DIR", "XDG_STATE_HOME", ".local/state")
+}
+
 fn folder(own: &str, xdg: &str, below_home: &str) -> PathBuf {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(path) = set(own) {

@@ -3,15 +3,21 @@
 use vecferry_core::catalog::FoundStore;
 use vecferry_core::engine::{CollectionJob, Vectors};
 use vecferry_core::ids::IdTemplate;
-use vecferry_core::{Collection, Error, Metric, Result, Source, Target};
+use vecferry_core::{Collection, Error, Metric, Result, Source, Split, Target};
+use vecferry_embed::EmbedSpec;
 
-use crate::args::MigrateArguments;
+use crate::args::WhatArguments;
+use crate::config::Resolved;
 use crate::render;
 
 /// A store with what it holds.
 pub(crate) struct Store {
     pub(crate) found: FoundStore,
     pub(crate) collections: Vec<Collection>,
+    /// The splits of each; none where they could not be told.
+    pub(crate) splits: Vec<Vec<Split>>,
+    /// The settings and grants that it was opened with.
+    pub(crate) resolved: Resolved,
     /// The instance that discovered them, which may have read much of the store already.
     pub(crate) source: Option<Box<dyn Source>>,
 }
@@ -20,22 +26,42 @@ pub(crate) struct Store {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Embed {
     /// Embed documents, keep the vectors of collections that have none.
-    Auto { model: String },
+    Auto(EmbedSpec),
     /// Keep the store's vectors.
     Reuse,
-    /// Embed with this model.
-    Model(String),
+    /// Embed with the first of these models that answers.
+    Models(EmbedSpec),
 }
 
 impl Embed {
-    /// `auto`, `reuse`, `MODEL` or `fastembed:MODEL`.
-    pub(crate) fn parse(text: &str, default_model: &str) -> Self {
+    /// `auto`, `reuse`, or a chain of models.
+    ///
+    /// # Errors
+    /// `config` for what is no chain of models.
+    pub(crate) fn parse(text: &str) -> Result<Self> {
         match text {
-            "auto" => Embed::Auto { model: default_model.to_owned() },
-            "reuse" => Embed::Reuse,
-            model => Embed::Model(model.strip_prefix("fastembed:").unwrap_or(model).to_owned()),
+            "auto" => EmbedSpec::parse(vecferry_embed::DEFAULT_MODEL).map(Embed::Auto),
+            "reuse" => Ok(Embed::Reuse),
+            models => EmbedSpec::parse(models).map(Embed::Models),
         }
     }
+
+    /// The models, unless none is asked for.
+    pub(crate) fn models(&self) -> Option<&EmbedSpec> {
+        match self {
+            Embed::Auto(spec) | Embed::Models(spec) => Some(spec),
+            Embed::Reuse => None,
+        }
+    }
+}
+
+/// The model of a run, as far as a plan needs it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Model {
+    /// For people: `all-MiniLM-L6-v2`, `openai:text-embedding-3-small`.
+    pub(crate) label: String,
+    /// Values per vector; `None` where only the server knows.
+    pub(crate) dimension: Option<u32>,
 }
 
 /// One collection that will be moved.
@@ -51,7 +77,7 @@ pub(crate) struct Move {
 pub(crate) struct Plan {
     pub(crate) moves: Vec<Move>,
     /// The model, when any collection is embedded.
-    pub(crate) model: Option<String>,
+    pub(crate) model: Option<Model>,
     /// What is not moved, and why, in words.
     pub(crate) set_aside: Vec<String>,
 }
@@ -63,20 +89,17 @@ pub(crate) struct Plan {
 /// documents, a wrong `--id`.
 pub(crate) fn decide(
     stores: &[Store],
-    arguments: &MigrateArguments,
+    arguments: &WhatArguments,
     embed: &Embed,
-    dimension_of: impl Fn(&str) -> Result<u32>,
+    choose_model: impl FnOnce() -> Result<Model>,
 ) -> Result<Plan> {
     let chosen = choose(stores, &arguments.only)?;
     let template = arguments.id.as_deref().map(IdTemplate::parse).transpose()?;
-    let model = match embed {
-        Embed::Auto { model } | Embed::Model(model) => Some(model.clone()),
-        Embed::Reuse => None,
-    };
     let (chosen, aside) = chosen.into_iter().partition::<Vec<_>, _>(|(_, collection)| {
         collection.aside.is_none() || arguments.only.contains(&collection.name)
     });
     let any_documents = chosen.iter().any(|(_, collection)| collection.has_documents);
+    let model = (any_documents && *embed != Embed::Reuse).then(choose_model).transpose()?;
     let mut plan = Plan { moves: Vec::new(), model: None, set_aside: Vec::new() };
     for (_, collection) in aside {
         let rows = collection.rows.map_or("its records".to_owned(), |rows| render::plural(rows, "record"));
@@ -86,7 +109,7 @@ pub(crate) fn decide(
     for (store, collection) in chosen {
         let (vectors, why) = match embed {
             Embed::Reuse => (Vectors::Reuse, "as asked"),
-            Embed::Model(_) | Embed::Auto { .. } if collection.has_documents => (Vectors::Embed, "it has documents"),
+            Embed::Models(_) | Embed::Auto(_) if collection.has_documents => (Vectors::Embed, "it has documents"),
             _ if any_documents => {
                 plan.set_aside.push(format!(
                     "{}: {} vectors without documents cannot be embedded; move them with --only {} --embed reuse",
@@ -96,8 +119,8 @@ pub(crate) fn decide(
                 ));
                 continue;
             }
-            Embed::Auto { .. } => (Vectors::Reuse, "it has vectors only"),
-            Embed::Model(model) => {
+            Embed::Auto(_) => (Vectors::Reuse, "it has vectors only"),
+            Embed::Models(model) => {
                 return Err(Error::config(
                     "embed/no-documents",
                     format!("'{}' has no documents that {model} could embed", collection.name),
@@ -111,7 +134,7 @@ pub(crate) fn decide(
         let (dimension, metric) = match (&model, vectors) {
             (Some(model), Vectors::Embed) => {
                 plan.model = Some(model.clone());
-                (Some(dimension_of(model)?), Metric::Cosine)
+                (model.dimension, Metric::Cosine)
             }
             _ => (collection.dimension, collection.metric),
         };
@@ -122,6 +145,7 @@ pub(crate) fn decide(
             target: Target { collection: target, dimension, metric },
             vectors,
             id,
+            splits: None,
         };
         plan.moves.push(Move { store, job, why });
     }

@@ -1,14 +1,12 @@
-/*! A run as it is watched: a bar on a terminal, plain lines elsewhere; and the dead letter it feeds. */
+/*! A run as it is watched: a bar on a terminal, plain lines elsewhere. */
 
 use std::io::IsTerminal;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use vecferry_core::Result;
-use vecferry_core::report::{Altered, Counts, Event, Observer, Rejected};
+use vecferry_core::report::{Counts, Event, Observer};
 
-use crate::letters::Letters;
 use crate::render;
 
 /// Between two plain lines.
@@ -19,16 +17,13 @@ pub(crate) struct Progress {
     total: Option<u64>,
     started: Instant,
     last: Mutex<Instant>,
-    pub(crate) dead_letter: Letters,
-    /// `None` in a dry run, which leaves nothing behind.
-    pub(crate) changes: Option<Letters>,
 }
 
 impl Progress {
     /// `total`: records that will be read, where known.
-    pub(crate) fn new(total: Option<u64>, dead_letter: Letters, changes: Option<Letters>) -> Self {
+    pub(crate) fn new(total: Option<u64>) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| bar(total));
-        Progress { bar, total, started: Instant::now(), last: Mutex::new(Instant::now()), dead_letter, changes }
+        Progress { bar, total, started: Instant::now(), last: Mutex::new(Instant::now()) }
     }
 
     /// Takes the bar away.
@@ -95,14 +90,5 @@ impl Observer for Progress {
             }
             Event::Verifying => tracing::info!("reading back"),
         }
-    }
-
-    fn rejected(&self, rejected: Rejected<'_>) -> Result<()> {
-        tracing::info!("rejected {}: {}", rejected.id, rejected.reason);
-        self.dead_letter.reject(&rejected)
-    }
-
-    fn altered(&self, altered: Altered<'_>) -> Result<()> {
-        self.changes.as_ref().map_or(Ok(()), |changes| changes.alter(&altered))
     }
 }

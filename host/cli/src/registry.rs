@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use vecferry_core::engine::Cancel;
-use vecferry_core::{Error, Grants, Plugin, Result};
+use vecferry_core::{Capability, Error, Grants, Plugin, Result};
 
 use crate::args::PluginArguments;
 use crate::paths;
@@ -26,6 +26,7 @@ const ORDER: [&str; 7] = ["pickle", "langchain", "llamaindex", "chroma", "faiss"
 pub(crate) struct Registry {
     plugins: Vec<Loaded>,
     hosts: Vec<String>,
+    secrets: Vec<String>,
 }
 
 struct Loaded {
@@ -69,7 +70,7 @@ impl Registry {
                     .hint("remove one of them"));
             }
         }
-        Ok(Registry { plugins, hosts: arguments.hosts.clone() })
+        Ok(Registry { plugins, hosts: arguments.hosts.clone(), secrets: arguments.secrets.clone() })
     }
 
     /// All of them, in order.
@@ -94,6 +95,22 @@ impl Registry {
             Error::config("sink/unknown-scheme", format!("no plugin writes to '{scheme}:'"))
                 .hint(format!("destinations here: {}", schemes.join(", ")))
         })
+    }
+
+    /// The source that answers to a scheme by itself, without files.
+    pub(crate) fn remote_source(&self, scheme: &str) -> Option<Arc<dyn Plugin>> {
+        let answers = |plugin: &&Loaded| {
+            let spec = plugin.plugin.spec();
+            plugin.plugin.is_source()
+                && spec.capabilities.contains(&Capability::Http)
+                && spec.schemes.iter().any(|known| known == scheme)
+        };
+        self.plugins.iter().find(answers).map(|loaded| Arc::clone(&loaded.plugin))
+    }
+
+    /// Whether the user lets plugins that were not bundled use a secret.
+    pub(crate) fn allows_secret(&self, name: &str) -> bool {
+        self.secrets.iter().any(|allowed| allowed == name)
     }
 
     /// Whether it came with the program.

@@ -2,18 +2,20 @@
 
 use std::path::Path;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use vecferry_core::catalog::find_stores;
 use vecferry_core::engine::Cancel;
 use vecferry_core::{Collection, Dense, Error, Hit, PrepareMode, Result, Target};
 
+use vecferry_embed::EmbedSpec;
+
 use crate::args::{PluginArguments, SearchArguments};
+use crate::config::Variables;
+use crate::embedding::Ready;
 use crate::exit::Exit;
 use crate::inspect::discover;
-use crate::model;
 use crate::registry::Registry;
 use crate::render;
-use crate::settings::Settings;
 
 const SCHEME: &str = "sqlite";
 
@@ -25,7 +27,7 @@ pub(crate) fn run(arguments: &SearchArguments, plugins: &PluginArguments) -> Res
     let stores = find_stores(Path::new(location), &[std::sync::Arc::clone(&plugin)], &grants)?;
     let mut collections = Vec::new();
     for store in &stores {
-        collections.extend(discover(store, &grants, &Settings::default())?.1);
+        collections.extend(discover(store, &grants, &Map::new())?.1);
     }
     let collections = choose(collections, arguments.collection.as_deref())?;
 
@@ -33,7 +35,8 @@ pub(crate) fn run(arguments: &SearchArguments, plugins: &PluginArguments) -> Res
         Some(model) => model.clone(),
         None => recorded_model(&collections)?,
     };
-    let embedder = model::load(&model)?;
+    let variables = Variables::read(Path::new("."))?;
+    let embedder = Ready::choose(&EmbedSpec::parse(&model)?, &variables)?.embedder;
     let vector = embedder.embed(&[arguments.text.as_str()])?;
     let mut sink = plugin.sink(grants, json!({"location": location}))?;
     let mut found: Vec<(Hit, String, Value)> = Vec::new();

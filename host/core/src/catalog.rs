@@ -24,14 +24,29 @@ pub struct FoundStore {
     pub root: PathBuf,
     /// The store's files, and how sure the plugin is.
     pub claim: Claim,
+    /// What stood behind `SCHEME:`, for a store that is no files; it has neither root nor claim.
+    pub location: Option<String>,
 }
 
 impl FoundStore {
+    /// A store that is reached by its location.
+    pub fn at_location(plugin: Arc<dyn Plugin>, location: &str) -> Self {
+        let claim = Claim { name: location.to_owned(), confidence: 100, files: Vec::new() };
+        let location = Some(location.to_owned());
+        FoundStore { name: claim.name.clone(), plugin, root: PathBuf::new(), claim, location }
+    }
+
     /// Opens the store: the plugin is granted its files and nothing else.
     ///
     /// # Errors
     /// When the plugin cannot be started.
-    pub fn open(&self, mut grants: Grants, config: serde_json::Value) -> Result<Box<dyn Source>> {
+    pub fn open(&self, mut grants: Grants, mut config: serde_json::Value) -> Result<Box<dyn Source>> {
+        if let Some(location) = &self.location {
+            if let Some(settings) = config.as_object_mut() {
+                settings.insert("location".to_owned(), location.clone().into());
+            }
+            return self.plugin.source(grants, config);
+        }
         grants.source = Some(SourceGrant { root: self.root.clone(), files: Some(self.claim.files.clone()) });
         self.plugin.source(grants, config)
     }
@@ -75,7 +90,7 @@ pub fn find_stores(path: &Path, plugins: &[Arc<dyn Plugin>], grants: &Grants) ->
         .into_iter()
         .filter_map(|(order, claim)| {
             let plugin = Arc::clone(plugins.get(order)?);
-            Some(FoundStore { name: claim.name.clone(), plugin, root: place.root.clone(), claim })
+            Some(FoundStore { name: claim.name.clone(), plugin, root: place.root.clone(), claim, location: None })
         })
         .collect();
     if stores.is_empty() { Err(nothing_found(path, plugins)) } else { Ok(stores) }

@@ -4,23 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
-use vecferry_contract::{Batch, Error};
+use vecferry_contract::Error;
 
 /// Receives a run's events, from several threads.
 pub trait Observer: Send + Sync {
     /// Something happened.
     fn event(&self, event: Event<'_>);
-    /// One record did not arrive. `row` holds what is known of it: a batch of one row (or none, when the
-    /// source could not read the record).
-    ///
-    /// # Errors
-    /// When the dead letter cannot be kept; the run ends then, since the record would be lost.
-    fn rejected(&self, rejected: Rejected<'_>) -> vecferry_contract::Result<()>;
-    /// A part of one record reads back otherwise than it was: the destination cannot hold it as it is.
-    ///
-    /// # Errors
-    /// When it cannot be kept; the run ends then.
-    fn altered(&self, altered: Altered<'_>) -> vecferry_contract::Result<()>;
 }
 
 /// A step of a run.
@@ -50,36 +39,6 @@ pub enum Event<'a> {
     Verifying,
 }
 
-/// A record that did not arrive.
-#[derive(Debug)]
-pub struct Rejected<'a> {
-    /// The store's name.
-    pub store: &'a str,
-    /// The collection's name.
-    pub collection: &'a str,
-    /// The id at the destination, or the source's where none could be made.
-    pub id: &'a str,
-    /// Why.
-    pub reason: &'a Error,
-    /// The record, one row, where it could be read.
-    pub row: Option<&'a Batch>,
-}
-
-/// A part of a record that was made to fit.
-#[derive(Clone, Copy, Debug)]
-pub struct Altered<'a> {
-    /// The store's name.
-    pub store: &'a str,
-    /// The collection's name.
-    pub collection: &'a str,
-    /// The id at the destination.
-    pub id: &'a str,
-    /// `document`, `vector`, `sparse`, or `metadata/KEY`.
-    pub field: &'a str,
-    /// What was done: `metadata/null-dropped`.
-    pub code: &'a str,
-}
-
 /// Records, counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
@@ -93,6 +52,18 @@ pub struct Counts {
     pub migrated: u64,
     /// Given to the dead letter.
     pub rejected: u64,
+}
+
+impl Counts {
+    /// Adds another page's or collection's.
+    pub fn add(&mut self, other: &Counts) {
+        let Counts { found, duplicates, embedded, migrated, rejected } = other;
+        self.found += found;
+        self.duplicates += duplicates;
+        self.embedded += embedded;
+        self.migrated += migrated;
+        self.rejected += rejected;
+    }
 }
 
 /// One collection of a finished run.
@@ -128,6 +99,10 @@ pub struct Report {
     pub collections: Vec<CollectionReport>,
     /// What was made to fit, by code, in how many records.
     pub changes: BTreeMap<String, u64>,
+    /// Bytes of the records that would be written, about; 0 where they were.
+    pub bytes: u64,
+    /// Bytes of their documents.
+    pub document_bytes: u64,
     /// How it ended.
     pub ended: Ended,
     /// Wall time.
@@ -138,13 +113,38 @@ pub struct Report {
     pub verification: Option<Verification>,
 }
 
-/// What reading back from the destination showed.
+/// What reading the source once more and reading back from the destination showed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Verification {
     /// Records compared field by field.
     pub compared: u64,
+    /// One by one.
+    pub targets: Vec<TargetProof>,
     /// One line for each finding; empty = everything arrived.
     pub differences: Vec<String>,
+}
+
+/// One target, verified.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct TargetProof {
+    /// The collection, table or namespace.
+    pub target: String,
+    /// Records that were to arrive.
+    pub expected: u64,
+    /// Records that it held before the run.
+    pub before: u64,
+    /// Records that it says it holds.
+    pub count: u64,
+    /// Of those that were to arrive; `None` until it was looked for.
+    pub missing: Option<u64>,
+    /// Records that are not of the run; `None` where the destination cannot list its ids.
+    pub extra: Option<u64>,
+    /// Ids that the destination lists twice.
+    pub twice: u64,
+    /// The share of exact nearest neighbours that the destination's search finds; `None` where it was not measured.
+    pub recall: Option<f64>,
+    /// A digest of the records that were to arrive (ids, documents, metadata), whatever their order.
+    pub content: String,
 }
 
 impl Verification {

@@ -2,15 +2,19 @@
 What a run has seen: ids (so that no record silently overwrites another) and documents (so that several
 stores of the same documents yield each once).
 
-Holds 128-bit digests, not texts: 20 to 40 bytes a record, the only memory of a run that grows with the store.
+Holds 128-bit digests, not texts. A table keeps its first entries in memory and moves to a temporary file when there
+are more, so that memory does not grow with the store.
 */
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+mod table;
 
-type Digest = u128;
+use vecferry_contract::Result;
 
-fn digest(parts: &[&[u8]]) -> Digest {
+use crate::engine::Digest;
+pub(crate) use table::Table;
+
+/// Of several parts, without ambiguity about where one ends.
+pub(crate) fn digest(parts: &[&[u8]]) -> Digest {
     let mut hasher = blake3::Hasher::new();
     for part in parts {
         hasher.update(&(part.len() as u64).to_le_bytes());
@@ -18,40 +22,35 @@ fn digest(parts: &[&[u8]]) -> Digest {
     }
     let mut first = [0; 16];
     first.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
-    Digest::from_le_bytes(first)
+    first
 }
 
-/// A digest is its own hash.
-#[derive(Default)]
-struct Identity(u64);
-
-impl Hasher for Identity {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-    fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            self.0 ^= u64::from_le_bytes(word);
-        }
-    }
-    #[allow(clippy::cast_possible_truncation)]
-    fn write_u128(&mut self, value: u128) {
-        self.0 = value as u64;
-    }
+/// Of a record's place at the destination.
+pub(crate) fn id_digest(target: &str, id: &str) -> Digest {
+    digest(&[target.as_bytes(), id.as_bytes()])
 }
 
-type DigestMap<V> = HashMap<Digest, V, BuildHasherDefault<Identity>>;
+/// Of a document.
+pub(crate) fn document_digest(document: &str) -> Digest {
+    digest(&[document.as_bytes()])
+}
 
 /// The ids written to each target.
 #[derive(Default)]
-pub(crate) struct SeenIds(DigestMap<()>);
+pub(crate) struct SeenIds(Table);
 
 impl SeenIds {
-    /// Whether this id is new in this target; from now on it is not.
-    pub(crate) fn insert(&mut self, target: &str, id: &str) -> bool {
-        self.0.insert(digest(&[target.as_bytes(), id.as_bytes()]), ()).is_none()
+    /// Whether this [`id_digest`] is new; from now on it is not.
+    ///
+    /// # Errors
+    /// `transient` when the temporary file fails.
+    pub(crate) fn insert(&mut self, id: &Digest) -> Result<bool> {
+        let mut is_new = false;
+        self.0.update(id, |known| {
+            is_new = known.is_none();
+            [1, 0, 0]
+        })?;
+        Ok(is_new)
     }
 }
 
@@ -60,62 +59,31 @@ impl SeenIds {
 /// A document that one store holds twice stays twice: only what an *earlier* store already yielded is a
 /// duplicate, as often as that store yielded it.
 #[derive(Default)]
-pub(crate) struct SeenDocuments(DigestMap<Occurrences>);
-
-struct Occurrences {
-    /// Times yielded so far, over all stores.
-    kept: u32,
-    /// The store that is being read, and how often it held the document.
-    store: u32,
-    here: u32,
-}
+pub(crate) struct SeenDocuments(Table);
 
 impl SeenDocuments {
-    /// Whether store number `store` (ascending) adds this document, or only repeats an earlier store's.
-    pub(crate) fn insert(&mut self, store: u32, document: &str) -> bool {
-        let entry = self.0.entry(digest(&[document.as_bytes()])).or_insert(Occurrences { kept: 0, store, here: 0 });
-        if entry.store != store {
-            entry.store = store;
-            entry.here = 0;
-        }
-        entry.here = entry.here.saturating_add(1);
-        let adds = entry.here > entry.kept;
-        if adds {
-            entry.kept = entry.here;
-        }
-        adds
+    /// Whether store number `store` (ascending) adds this [`document_digest`], or only repeats an earlier store's.
+    ///
+    /// # Errors
+    /// `transient` when the temporary file fails.
+    pub(crate) fn insert(&mut self, store: u32, document: &Digest) -> Result<bool> {
+        let mut adds = false;
+        self.0.update(document, |known| {
+            // Times yielded so far over all stores; the store that is being read; how often it held the document.
+            let [mut kept, last, mut here] = known.unwrap_or([0, store, 0]);
+            if last != store {
+                here = 0;
+            }
+            here = here.saturating_add(1);
+            adds = here > kept;
+            if adds {
+                kept = here;
+            }
+            [kept, store, here]
+        })?;
+        Ok(adds)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_document_is_a_duplicate_only_of_an_earlier_stores() {
-        let mut seen = SeenDocuments::default();
-        let script = [
-            (0, "a", true),
-            (0, "a", true), // the same store may hold it twice
-            (0, "b", true),
-            (1, "a", false),
-            (1, "a", false),
-            (1, "a", true), // a third time is one more than the first store had
-            (1, "c", true),
-            (2, "a", false),
-            (2, "c", false),
-            (2, "", true),
-        ];
-        for (store, document, expected) in script {
-            assert_eq!(seen.insert(store, document), expected, "store {store}, document {document:?}");
-        }
-    }
-
-    #[test]
-    fn ids_are_kept_apart_by_target_without_ambiguity() {
-        let mut seen = SeenIds::default();
-        assert!(seen.insert("a", "bc"));
-        assert!(seen.insert("ab", "c"));
-        assert!(!seen.insert("a", "bc"));
-    }
-}
+mod tests;

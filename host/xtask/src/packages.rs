@@ -1,9 +1,11 @@
 /*! Programs of the operating system that the tasks need, installed by apt on Debian and its relatives. */
 
+use std::fs;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use crate::process;
-use crate::report::{self, Failure, Result};
+use crate::report::{self, Context as _, Failure, Result};
+use crate::{paths, process};
 
 /// A C compiler with the C library's headers: SQLite and the tokenizer's regular expressions are C.
 pub(crate) fn ensure_compiler() -> Result<()> {
@@ -37,12 +39,32 @@ pub(crate) fn ensure_python() -> Result<()> {
     install(&["python3"], "Python, which generates the stores that are read")
 }
 
-/// Python's virtual environments, for libraries that measurements compare with.
+/// Python's virtual environments, for libraries that tests and measurements compare with.
 pub(crate) fn ensure_venv() -> Result<()> {
     if process::succeeds(Command::new("python3").args(["-c", "import ensurepip, venv"])) {
         return Ok(());
     }
-    install(&["python3", "python3-venv"], "a Python environment for the libraries that are compared")
+    install(&["python3", "python3-venv"], "a Python environment for the libraries that vecferry is held against")
+}
+
+/// The interpreter of a Python environment with the libraries that tests hold vecferry against: Pinecone's SDK, a
+/// PostgreSQL with pgvector, a Chroma server and others. Made once, and again when their list changes.
+pub(crate) fn ensure_test_python() -> Result<PathBuf> {
+    let list = paths::root().join("tests").join("requirements.txt");
+    let wanted = fs::read_to_string(&list).context(|| format!("cannot read {}", list.display()))?;
+    let environment = paths::target().join("test-python");
+    let python = environment.join("bin").join("python");
+    let installed = environment.join("installed");
+    if fs::read_to_string(&installed).is_ok_and(|there| there == wanted) {
+        return Ok(python);
+    }
+    ensure_venv()?;
+    let names: Vec<&str> = wanted.lines().collect();
+    report::step("packages", format!("installing {} into {}", names.join(", "), environment.display()));
+    process::run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment))?;
+    process::run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--requirement"]).arg(&list))?;
+    fs::write(&installed, wanted).context(|| format!("cannot write {}", installed.display()))?;
+    Ok(python)
 }
 
 /// Installs those of `names` that are missing.

@@ -18,6 +18,7 @@ pub(crate) fn run() -> Result<()> {
     timed("embedding model", runtime::ensure_model)?;
     // Tests fetch packages of their own making, from a folder.
     packages::ensure_pip()?;
+    timed("test libraries", || packages::ensure_test_python().map(drop))?;
     // In the release profile, so that what build scripts compile (SQLite) is compiled once.
     timed("lints", || {
         let words = ["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"];
@@ -36,9 +37,10 @@ pub(crate) fn faiss_native() -> Result<()> {
     timed("faiss-native", faiss_native::check)
 }
 
-/// Tests that need the model find it where the build put it.
+/// Tests that need the model find it where the build put it; those that ask others' libraries find these.
 fn with_environment(command: &mut Command) -> Result<&mut Command> {
-    Ok(command.env("VECFERRY_CACHE_DIR", paths::cache()?))
+    let python = packages::ensure_test_python()?;
+    Ok(command.env("VECFERRY_CACHE_DIR", paths::cache()?).env("VECFERRY_TEST_PYTHON", python))
 }
 
 fn timed(name: &str, check: impl FnOnce() -> Result<()>) -> Result<()> {

@@ -70,12 +70,28 @@ impl Ended {
 /// Runs the program in `folder` with an environment of its own: no credentials, no user plugins. The folder with
 /// models and compiled plugins is the user's, since set-up filled it.
 pub fn vecferry<S: AsRef<std::ffi::OsStr>>(folder: &Path, arguments: &[S]) -> Ended {
+    vecferry_with(folder, &[], arguments)
+}
+
+/// As [`vecferry`], with these variables.
+pub fn vecferry_with<S: AsRef<std::ffi::OsStr>>(folder: &Path, variables: &[(&str, &str)], arguments: &[S]) -> Ended {
+    const CLEARED: [&str; 7] = [
+        "PINECONE_API_KEY",
+        "PINECONE_INDEX_NAME",
+        "PINECONE_CONTROLLER_HOST",
+        "OPENAI_API_KEY",
+        "GROQ_API_KEY",
+        "VECFERRY_PLUGIN_DIR",
+        "VECFERRY_LOG",
+    ];
     let mut command = Command::new(program());
     command.args(arguments).current_dir(folder).stdin(Stdio::null());
     command.env("VECFERRY_DATA_DIR", folder.join("no-user-plugins"));
-    for name in ["PINECONE_API_KEY", "OPENAI_API_KEY", "GROQ_API_KEY", "VECFERRY_PLUGIN_DIR", "VECFERRY_LOG"] {
+    command.env("VECFERRY_STATE_DIR", folder.join("state"));
+    for name in CLEARED {
         command.env_remove(name);
     }
+    command.envs(variables.iter().copied());
     let output = command.output().unwrap();
     Ended {
         code: output.status.code().unwrap_or(-1),

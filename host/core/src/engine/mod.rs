@@ -4,6 +4,7 @@ The migration engine: read → shape and embed → write, three overlapped stage
 ```text
  Source ──pages──▶ read ──▶ shape + embed ──▶ write × N ──acks──▶ ledger ──▶ Report, Checkpoint
                        (2)                (2)
+                                                       afterwards: verify, then finish
 ```
 
 A full queue stops the stage before it, so memory is set by the batch size. A cursor counts as done only when
@@ -12,7 +13,9 @@ flight is finished or given up, never half counted.
 */
 
 mod cancel;
+mod checkpoint;
 mod ledger;
+mod permits;
 mod read;
 mod retry;
 mod shape;
@@ -23,19 +26,29 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use vecferry_contract::{Batch, Change, Collection, Error, Limits, PrepareMode, Result, Target};
+use vecferry_contract::{Batch, Collection, Error, Limits, PrepareMode, Result, Split, Target};
 
 pub use cancel::Cancel;
-pub use ledger::{Checkpoint, MemoryCheckpoint, SplitKey};
+pub use checkpoint::{
+    Altered, Checkpoint, Digest, Letter, MemoryCheckpoint, Rejected, Resumed, Seen, Settled, SplitName,
+};
 
 use crate::ids::IdTemplate;
-use crate::report::{Ended, Event, Observer, Report};
+use crate::report::{Ended, Event, Observer, Report, Verification};
 use crate::{Embedder, Sink, Source};
 
 /// Makes sink instances: one for sinks that write in order, one a writer thread for the others.
 pub type SinkFactory = Arc<dyn Fn() -> Result<Box<dyn Sink>> + Send + Sync>;
+
+/// Makes further instances of one store's source.
+pub type SourceFactory = Arc<dyn Fn() -> Result<Box<dyn Source>> + Send + Sync>;
+
+/// Told each named step of a run, for tests that end the process there: `read`, `shaped`, `before-write`,
+/// `after-write`, `after-flush`, `before-commit`, `after-commit`, `before-finish`, `after-finish`.
+pub type Probe = Arc<dyn Fn(&'static str) + Send + Sync>;
 
 /// What a run does with its records.
 pub enum SinkUse {
@@ -65,6 +78,8 @@ pub struct StoreJob {
     pub name: String,
     /// The plugin over it.
     pub source: Box<dyn Source>,
+    /// Makes more of it, where splits are to be read side by side.
+    pub another: Option<SourceFactory>,
     /// What is read from it.
     pub collections: Vec<CollectionJob>,
 }
@@ -80,10 +95,13 @@ pub struct CollectionJob {
     pub vectors: Vectors,
     /// Where its ids come from.
     pub id: IdTemplate,
+    /// Its splits, where they were planned before.
+    pub splits: Option<Vec<Split>>,
 }
 
 /// Where a collection's vectors come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Vectors {
     /// The store's own.
     Reuse,
@@ -92,7 +110,7 @@ pub enum Vectors {
 }
 
 /// Settings of a run.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Options {
     /// For `{namespace}` in ids.
     pub namespace: String,
@@ -102,16 +120,24 @@ pub struct Options {
     pub batch_bytes: u64,
     /// Writers at a time, where the sink allows several.
     pub writers: u32,
-    /// Flush, and so commit cursors, after this many rows.
+    /// Splits of a collection that are read at a time.
+    pub readers: u32,
+    /// Flush, and so commit cursors, after this many rows of one writer …
     pub flush_rows: u64,
+    /// … or after this time.
+    pub flush_after: Duration,
     /// What may be done to targets.
     pub prepare: PrepareMode,
     /// Read back and compare at the end.
     pub verify: bool,
+    /// Compare every record, not a sample.
+    pub full: bool,
     /// Tries of one call before the run ends.
     pub attempts: u32,
     /// The first wait between tries; doubles with each.
     pub backoff: Duration,
+    /// For tests.
+    pub probe: Option<Probe>,
 }
 
 impl Default for Options {
@@ -120,12 +146,16 @@ impl Default for Options {
             namespace: "default".to_owned(),
             batch_rows: 256,
             batch_bytes: 4 << 20,
-            writers: 4,
+            writers: 8,
+            readers: 1,
             flush_rows: 20_000,
+            flush_after: Duration::from_secs(3),
             prepare: PrepareMode::CreateIfMissing,
             verify: true,
+            full: false,
             attempts: 8,
             backoff: Duration::from_millis(250),
+            probe: None,
         }
     }
 }
@@ -139,24 +169,23 @@ pub struct Outcome {
     pub error: Option<Error>,
 }
 
+/// One split of one collection of a run, by number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct SplitKey {
+    /// The collection's number in the run, store after store.
+    collection: u32,
+    /// The split's number in the collection's plan.
+    split: u32,
+}
+
 /// A page on its way: where it came from, and what happened to its rows so far.
 struct Parcel {
     at: SplitKey,
+    name: Arc<SplitName>,
     sequence: u64,
     cursor: Vec<u8>,
     batch: Batch,
-    tally: Tally,
-}
-
-/// What happened to the rows of one page.
-#[derive(Debug, Default)]
-struct Tally {
-    found: u64,
-    duplicates: u64,
-    embedded: u64,
-    migrated: u64,
-    rejected: u64,
-    changes: Vec<Change>,
+    page: Settled,
     first_id: Option<String>,
 }
 
@@ -193,29 +222,30 @@ impl Shared {
         self.cancel.abort();
     }
 
-    fn alter(&self, route: &Route, id: &str, field: &str, code: &str) -> Result<()> {
-        let collection = &route.job.collection.name;
-        self.observer.altered(crate::report::Altered { store: &route.store, collection, id, field, code })
-    }
-
-    fn reject(&self, route: &Route, id: &str, reason: &Error, row: Option<&Batch>) -> Result<()> {
-        let rejected =
-            crate::report::Rejected { store: &route.store, collection: &route.job.collection.name, id, reason, row };
-        self.observer.rejected(rejected)
+    fn at(&self, step: &'static str) {
+        if let Some(probe) = &self.options.probe {
+            probe(step);
+        }
     }
 }
 
-/// Runs a job to its end.
+/// Runs a job to its end, going on where the checkpoint says that an earlier process of the same run ended.
 pub async fn run(job: Job, cancel: Cancel, observer: Arc<dyn Observer>, checkpoint: &mut dyn Checkpoint) -> Outcome {
     let started = Instant::now();
     let Job { stores, sink, embedder, options } = job;
     let (stores, collections) = number(stores);
     let shared = Arc::new(Shared { collections, options, observer, cancel, failure: Mutex::new(None) });
-    let mut ledger = ledger::Ledger::new(&shared.collections);
-
-    let verification = pipeline(stores, sink, embedder, &shared, &mut ledger, checkpoint).await;
-
-    let mut report = ledger.into_report();
+    let mut report = Report::default();
+    let verification = match checkpoint.resumed() {
+        Ok(resumed) => {
+            let mut ledger = ledger::Ledger::new(&shared.collections, &resumed);
+            let run = Run { shared: &shared, ledger: &mut ledger, checkpoint, resumed };
+            let verification = run.carry_out(stores, sink, embedder).await;
+            report = ledger.into_report();
+            verification
+        }
+        Err(error) => Err(error),
+    };
     report.seconds = started.elapsed().as_secs_f64();
     if shared.cancel.is_requested() {
         report.ended = Ended::Interrupted;
@@ -229,74 +259,164 @@ pub async fn run(job: Job, cancel: Cancel, observer: Arc<dyn Observer>, checkpoi
     Outcome { report, error: first.or(late) }
 }
 
-type Numbered = Vec<(Box<dyn Source>, Vec<u32>)>;
-
-/// Gives every collection its number.
-fn number(stores: Vec<StoreJob>) -> (Numbered, Vec<Route>) {
-    let mut sources = Vec::new();
-    let mut routes: Vec<Route> = Vec::new();
-    for (store_index, store) in (0u32..).zip(stores) {
-        let mut numbers = Vec::new();
-        for job in store.collections {
-            numbers.extend(u32::try_from(routes.len()));
-            routes.push(Route { store_index, store: store.name.clone(), job });
-        }
-        sources.push((store.source, numbers));
-    }
-    (sources, routes)
+/// Verifies what a run did, without writing anything: reads its source once more and compares it with the destination.
+///
+/// # Errors
+/// Those of the source and of the destination. What is missing or differs is no error: see [`Verification::holds`].
+pub async fn verify(
+    job: Job,
+    cancel: Cancel,
+    observer: Arc<dyn Observer>,
+    checkpoint: &dyn Checkpoint,
+) -> Result<Verification> {
+    let Job { stores, sink, embedder, options } = job;
+    let SinkUse::Write(factory) = sink else {
+        return Err(Error::internal("engine/verify", "there is no destination to verify"));
+    };
+    let Resumed { before, refused, .. } = checkpoint.resumed()?;
+    let (stores, collections) = number(stores);
+    let options = Options { verify: false, ..options };
+    let shared = Arc::new(Shared { collections, options, observer, cancel, failure: Mutex::new(None) });
+    blocking(move || {
+        let mut prepared = write::prepare(factory, PrepareMode::MustExist, &shared)?;
+        let claim = verify::Claim {
+            targets: prepared.targets.values().map(|(target, _)| target.clone()).collect(),
+            before: &before,
+            refused: &refused,
+            written: BTreeMap::new(),
+            embedder: embedder.as_deref(),
+            full: shared.options.full,
+        };
+        verify::prove(stores, prepared.sink.as_mut(), claim, &shared)
+    })
+    .await
 }
 
-async fn pipeline(
-    stores: Numbered,
-    sink: SinkUse,
-    embedder: Option<Arc<dyn Embedder>>,
-    shared: &Arc<Shared>,
-    ledger: &mut ledger::Ledger,
-    checkpoint: &mut dyn Checkpoint,
-) -> Result<Option<crate::report::Verification>> {
-    let dry = !matches!(sink, SinkUse::Write(_));
-    let output = match sink {
-        SinkUse::Write(factory) => {
-            let shared = Arc::clone(shared);
-            write::Output::Prepared(blocking(move || write::prepare(factory, &shared)).await?)
+/// Gives every collection its number.
+fn number(stores: Vec<StoreJob>) -> (Vec<read::Input>, Vec<Route>) {
+    let mut inputs = Vec::new();
+    let mut routes: Vec<Route> = Vec::new();
+    for (store_index, store) in (0u32..).zip(stores) {
+        let mut collections = Vec::new();
+        for job in store.collections {
+            collections.extend(u32::try_from(routes.len()));
+            routes.push(Route { store_index, store: store.name.clone(), job });
         }
-        SinkUse::Rehearse(factory) => write::Output::Rehearsal(factory),
-        SinkUse::Count => write::Output::Count,
-    };
+        inputs.push(read::Input { source: store.source, another: store.another, collections });
+    }
+    (inputs, routes)
+}
 
-    let (to_shape, from_read) = mpsc::channel(2);
-    let (to_write, from_shape) = mpsc::channel(2);
-    let (to_ledger, mut acks) = mpsc::channel(64);
+/// A run while it goes on.
+struct Run<'a> {
+    shared: &'a Arc<Shared>,
+    ledger: &'a mut ledger::Ledger,
+    checkpoint: &'a mut dyn Checkpoint,
+    resumed: Resumed,
+}
 
-    let resume = checkpoint.resume_points();
-    let reading = stage(shared, move |shared| read::run(stores, &resume, &to_shape, shared));
-    let shaping = stage(shared, move |shared| {
-        shape::run(from_read, &to_write, if dry { None } else { embedder.as_deref() }, dry, shared)
-    });
-    let writing = stage(shared, move |shared| write::run(output, from_shape, &to_ledger, shared));
+impl Run<'_> {
+    async fn carry_out(
+        mut self,
+        stores: Vec<read::Input>,
+        sink: SinkUse,
+        embedder: Option<Arc<dyn Embedder>>,
+    ) -> Result<Option<Verification>> {
+        let shared = self.shared;
+        let dry = !matches!(sink, SinkUse::Write(_));
+        let output = match sink {
+            SinkUse::Write(factory) => write::Output::Prepared(self.prepare(factory).await?),
+            SinkUse::Rehearse(factory) => write::Output::Rehearsal(factory),
+            SinkUse::Count => write::Output::Count,
+        };
+        let mut seen = shape::Seen::new(&shared.collections);
+        self.checkpoint.digests(&mut |block| seen.restore(block))?;
 
-    let mut committing: Result<()> = Ok(());
-    while let Some(ack) = acks.recv().await {
-        if committing.is_ok() {
-            committing = ledger.acknowledge(ack, checkpoint);
-            if let Err(error) = &committing {
-                shared.fail(error.clone());
+        let (to_shape, from_read) = mpsc::channel(2);
+        let (to_write, from_shape) = mpsc::channel(2);
+        let (to_ledger, mut acks) = mpsc::channel(64);
+        let cursors = std::mem::take(&mut self.resumed.cursors);
+        let reading = stage(shared, move |shared| read::run(stores, &cursors, &to_shape, shared));
+        let model = embedder.clone();
+        let shaping = stage(shared, move |shared| {
+            shape::run(from_read, &to_write, seen, if dry { None } else { model.as_deref() }, dry, shared)
+        });
+        let writing = stage(shared, move |shared| write::run(output, from_shape, &to_ledger, shared));
+
+        let mut committing: Result<()> = Ok(());
+        while let Some(ack) = acks.recv().await {
+            if committing.is_ok() {
+                shared.at("before-commit");
+                committing = self.ledger.acknowledge(ack, self.checkpoint);
+                shared.at("after-commit");
+                if let Err(error) = &committing {
+                    shared.fail(error.clone());
+                }
+                shared.observer.event(Event::Progress(self.ledger.counts()));
             }
-            shared.observer.event(Event::Progress(ledger.counts()));
+        }
+        let stores = join(reading).await?;
+        let _ = join(shaping).await?;
+        let written = join(writing).await?.flatten();
+        committing?;
+
+        let ended_early = shared.cancel.is_requested() || shared.cancel.is_aborted();
+        match (written, stores) {
+            (Some(written), Some(stores)) if !ended_early => self.close(stores, written, embedder).await,
+            _ => Ok(None),
         }
     }
-    let _ = join(reading).await?;
-    let _ = join(shaping).await?;
-    let written = join(writing).await?.flatten();
-    committing?;
 
-    let ended_early = shared.cancel.is_requested() || shared.cancel.is_aborted();
-    match written {
-        Some(written) if !ended_early => {
-            let shared = Arc::clone(shared);
-            blocking(move || verify::close(written, &shared)).await
+    /// Checks the sink and makes every target ready.
+    async fn prepare(&mut self, factory: SinkFactory) -> Result<write::Prepared> {
+        let mode = match self.shared.options.prepare {
+            PrepareMode::MustBeEmpty if !self.resumed.is_empty() => PrepareMode::CreateIfMissing,
+            mode => mode,
+        };
+        let shared = Arc::clone(self.shared);
+        let prepared = blocking(move || write::prepare(factory, mode, &shared)).await?;
+        for (target, records) in &prepared.before {
+            self.resumed.before.entry(target.clone()).or_insert(*records);
+            self.checkpoint.before(target, *records)?;
         }
-        _ => Ok(None),
+        Ok(prepared)
+    }
+
+    /// Verifies, if asked to, and finishes the sink if everything arrived.
+    async fn close(
+        self,
+        stores: Vec<read::Input>,
+        written: write::Written,
+        embedder: Option<Arc<dyn Embedder>>,
+    ) -> Result<Option<Verification>> {
+        let before = self.resumed.before;
+        let refused = self.ledger.refused().to_vec();
+        let shared = Arc::clone(self.shared);
+        blocking(move || {
+            let write::Written { mut sink, targets, samples } = written;
+            let mut verification = None;
+            if shared.options.verify {
+                let claim = verify::Claim {
+                    targets: targets.into_values().map(|(target, _)| target).collect(),
+                    before: &before,
+                    refused: &refused,
+                    written: samples,
+                    embedder: embedder.as_deref(),
+                    full: shared.options.full,
+                };
+                let proof = verify::prove(stores, sink.as_mut(), claim, &shared)?;
+                let holds = proof.holds();
+                verification = Some(proof);
+                if !holds {
+                    return Ok(verification);
+                }
+            }
+            shared.at("before-finish");
+            retry::Retry::call(&shared, "finish", || sink.finish())?;
+            shared.at("after-finish");
+            Ok(verification)
+        })
+        .await
     }
 }
 

@@ -15,11 +15,17 @@ pub(super) struct Retry<'a> {
     shared: &'a Shared,
     stage: &'static str,
     attempt: u32,
+    attempts: u32,
 }
 
 impl<'a> Retry<'a> {
     pub(super) fn new(shared: &'a Shared, stage: &'static str) -> Self {
-        Retry { shared, stage, attempt: 0 }
+        Retry { shared, stage, attempt: 0, attempts: shared.options.attempts }
+    }
+
+    /// For waiting until something that is certain to come has come.
+    pub(super) fn patient(shared: &'a Shared, stage: &'static str) -> Self {
+        Retry { attempts: shared.options.attempts.saturating_mul(16), ..Retry::new(shared, stage) }
     }
 
     /// A success: the next failure starts a new budget.
@@ -31,7 +37,7 @@ impl<'a> Retry<'a> {
     /// is spent, or the run is being stopped.
     pub(super) fn after(&mut self, error: Error) -> Result<()> {
         self.attempt += 1;
-        if !error.kind.is_retryable() || self.attempt >= self.shared.options.attempts {
+        if !error.kind.is_retryable() || self.attempt >= self.attempts {
             return Err(if self.attempt > 1 { error.at("tries", self.attempt) } else { error });
         }
         let wait = self.wait_for(&error);

@@ -7,42 +7,39 @@ is halved until only the rows at fault are left; these go to the dead letter, th
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::mpsc::{Receiver, Sender};
-use vecferry_contract::{Batch, Change, Dense, Error, ErrorKind, Limits, Metric, Receipt, Result, Target};
+use vecferry_contract::{Batch, Change, Dense, Error, ErrorKind, Limits, Metric, PrepareMode, Receipt, Result, Target};
 
-use super::ledger::Ack;
+use super::checkpoint::{Altered, Letter, Rejected, Settled};
+use super::ledger::{Ack, Size};
+use super::permits::Permits;
 use super::retry::Retry;
 use super::verify::Sample;
-use super::{Parcel, Shared, SinkFactory, SplitKey, Tally, Targets, Vectors};
+use super::{Parcel, Shared, SinkFactory, Targets, Vectors};
+use crate::seen::id_digest;
 use crate::{Sink, Writer};
 
 /// A sink that was checked, with every target ready.
 pub(super) struct Prepared {
     factory: SinkFactory,
-    sink: Box<dyn Sink>,
-    targets: Targets,
+    pub(super) sink: Box<dyn Sink>,
+    pub(super) targets: Targets,
     /// Records in each target before the run.
-    before: BTreeMap<String, u64>,
+    pub(super) before: BTreeMap<String, u64>,
 }
 
 /// A sink after the last flush.
 pub(super) struct Written {
     pub(super) sink: Box<dyn Sink>,
     pub(super) targets: Targets,
-    pub(super) before: BTreeMap<String, u64>,
-    pub(super) done: Done,
-}
-
-/// What was written to each target.
-#[derive(Default)]
-pub(super) struct Done {
-    pub(super) accepted: BTreeMap<String, u64>,
+    /// Of each target, some records as they were written.
     pub(super) samples: BTreeMap<String, Sample>,
 }
 
 /// Checks the sink and prepares all targets, before the first write anywhere.
-pub(super) fn prepare(factory: SinkFactory, shared: &Shared) -> Result<Prepared> {
+pub(super) fn prepare(factory: SinkFactory, mode: PrepareMode, shared: &Shared) -> Result<Prepared> {
     let mut sink = factory()?;
     Retry::call(shared, "check", || sink.check())?;
     let mut wanted: BTreeMap<String, Target> = BTreeMap::new();
@@ -56,7 +53,7 @@ pub(super) fn prepare(factory: SinkFactory, shared: &Shared) -> Result<Prepared>
     let mut targets = Targets::new();
     let mut before = BTreeMap::new();
     for (name, target) in wanted {
-        let limits = Retry::call(shared, "prepare", || sink.prepare(&target, shared.options.prepare))?;
+        let limits = Retry::call(shared, "prepare", || sink.prepare(&target, mode))?;
         if shared.options.verify {
             let count = Retry::call(shared, "count", || sink.open(&target)?.count())?;
             before.insert(name.clone(), count);
@@ -101,16 +98,18 @@ pub(super) fn run(
     acks: &Sender<Ack>,
     shared: &Shared,
 ) -> Result<Option<Written>> {
-    let Prepared { factory, sink, targets, before } = match output {
+    let Prepared { factory, sink, targets, before: _ } = match output {
         Output::Prepared(prepared) => prepared,
         Output::Rehearsal(factory) => return rehearse(&factory, parcels, acks, shared).map(|()| None),
         Output::Count => return count_only(parcels, acks).map(|()| None),
     };
     let parcels = Mutex::new(parcels);
-    let done = Mutex::new(Done::default());
-    let stage = Stage { targets: &targets, parcels: &parcels, acks, done: &done, shared };
+    let samples = Mutex::new(BTreeMap::new());
+    let writers = writers(&targets, shared);
+    let permits = Permits::new(writers);
+    let stage = Stage { targets: &targets, parcels: &parcels, acks, samples: &samples, permits: &permits, shared };
     let sink = std::thread::scope(|scope| {
-        let others: Vec<_> = (1..writers(&targets, shared))
+        let others: Vec<_> = (1..writers)
             .map(|_| {
                 scope.spawn(|| {
                     let worked = factory().and_then(|sink| stage.work(sink));
@@ -124,15 +123,16 @@ pub(super) fn run(
         }
         first
     })?;
-    let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Ok(Some(Written { sink, targets, before, done }))
+    let samples = samples.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok(Some(Written { sink, targets, samples }))
 }
 
 /// A dry run: everything that came this far would be written.
 fn count_only(mut parcels: Receiver<Parcel>, acks: &Sender<Ack>) -> Result<()> {
-    while let Some(Parcel { at, sequence, cursor, batch, mut tally }) = parcels.blocking_recv() {
-        tally.migrated = batch.len() as u64;
-        if acks.blocking_send(Ack { at, sequence, cursor, tally }).is_err() {
+    while let Some(Parcel { at, name, sequence, cursor, batch, mut page, first_id }) = parcels.blocking_recv() {
+        page.counts.migrated = batch.len() as u64;
+        let size = size(&batch);
+        if acks.blocking_send(Ack { at, name, sequence, cursor, page, first_id, size }).is_err() {
             break;
         }
     }
@@ -142,27 +142,35 @@ fn count_only(mut parcels: Receiver<Parcel>, acks: &Sender<Ack>) -> Result<()> {
 /// A dry run that asks the sink what it would take. Records that would be embedded get a stand-in for their vector.
 fn rehearse(factory: &SinkFactory, mut parcels: Receiver<Parcel>, acks: &Sender<Ack>, shared: &Shared) -> Result<()> {
     let mut sink = factory()?;
-    while let Some(Parcel { at, sequence, cursor, mut batch, mut tally }) = parcels.blocking_recv() {
+    while let Some(Parcel { at, name, sequence, cursor, mut batch, mut page, first_id }) = parcels.blocking_recv() {
         let route = shared.route(at)?;
         if route.job.vectors == Vectors::Embed
             && let Some(dimension) = route.job.target.dimension
         {
             batch.dense = vec![unit_vectors(dimension, batch.len())];
         }
-        let settle = Settle { shared, at, target: &route.job.target.collection };
         if !batch.is_empty() {
             let receipt = sink.rehearse(&route.job.target, batch.clone())?;
-            settle.receipt(&batch, &receipt, &mut tally)?;
+            settle(&route.job.target.collection, &batch, &receipt, &mut page)?;
         }
-        if acks.blocking_send(Ack { at, sequence, cursor, tally }).is_err() {
+        let size = size(&batch);
+        if acks.blocking_send(Ack { at, name, sequence, cursor, page, first_id, size }).is_err() {
             break;
         }
     }
     Ok(())
 }
 
+fn size(batch: &Batch) -> Size {
+    let rows = 0..batch.len();
+    Size {
+        bytes: rows.clone().map(|row| batch.row_bytes(row)).sum(),
+        documents: rows.filter_map(|row| batch.document(row)).map(|document| document.len() as u64).sum(),
+    }
+}
+
 /// Vectors of length 1, so that a sink can judge everything else of a record.
-fn unit_vectors(dimension: u32, rows: usize) -> Dense {
+pub(super) fn unit_vectors(dimension: u32, rows: usize) -> Dense {
     let width = dimension as usize;
     let mut values = vec![0.0; rows.saturating_mul(width)];
     values.iter_mut().step_by(width.max(1)).for_each(|first| *first = 1.0);
@@ -180,7 +188,8 @@ struct Stage<'a> {
     targets: &'a Targets,
     parcels: &'a Mutex<Receiver<Parcel>>,
     acks: &'a Sender<Ack>,
-    done: &'a Mutex<Done>,
+    samples: &'a Mutex<BTreeMap<String, Sample>>,
+    permits: &'a Permits,
     shared: &'a Shared,
 }
 
@@ -206,8 +215,15 @@ impl Stage<'_> {
             while let Err(error) = sink.open(target).map(drop) {
                 retry.after(error)?;
             }
-            let mut run =
-                TargetRun { stage: self, target, limits, writer: sink.open(target)?, unflushed: Vec::new(), rows: 0 };
+            let mut run = TargetRun {
+                stage: self,
+                target,
+                limits,
+                writer: sink.open(target)?,
+                unflushed: Vec::new(),
+                rows: 0,
+                flushed: Instant::now(),
+            };
             run.accept(parcel)?;
             while let Some(parcel) = self.take() {
                 if self.target(&parcel)?.0.collection != target.collection {
@@ -233,19 +249,21 @@ struct TargetRun<'a> {
     writer: Box<dyn Writer + 'a>,
     unflushed: Vec<Ack>,
     rows: u64,
+    flushed: Instant,
 }
 
 impl TargetRun<'_> {
     fn accept(&mut self, parcel: Parcel) -> Result<()> {
-        let Parcel { at, sequence, cursor, batch, mut tally } = parcel;
+        let Parcel { at, name, sequence, cursor, batch, mut page, first_id } = parcel;
         self.rows += batch.len() as u64;
         if !batch.is_empty() {
             for piece in batch.cut(self.limits.max_rows as usize, self.limits.max_bytes) {
-                self.write(at, piece, &mut tally)?;
+                self.write(piece, &mut page)?;
             }
         }
-        self.unflushed.push(Ack { at, sequence, cursor, tally });
-        if self.rows >= self.stage.shared.options.flush_rows {
+        self.unflushed.push(Ack { at, name, sequence, cursor, page, first_id, size: Size::default() });
+        let options = &self.stage.shared.options;
+        if self.rows >= options.flush_rows || self.flushed.elapsed() >= options.flush_after {
             self.flush()?;
         }
         Ok(())
@@ -253,7 +271,9 @@ impl TargetRun<'_> {
 
     fn flush(&mut self) -> Result<()> {
         Retry::call(self.stage.shared, "flush", || self.writer.flush())?;
+        self.stage.shared.at("after-flush");
         self.rows = 0;
+        self.flushed = Instant::now();
         for ack in self.unflushed.drain(..) {
             // The ledger is gone only when the run is over.
             let _ = self.stage.acks.blocking_send(ack);
@@ -263,7 +283,7 @@ impl TargetRun<'_> {
 
     /// Waits until what was flushed can be read back by every writer.
     fn settle(&mut self) -> Result<()> {
-        let mut retry = Retry::new(self.stage.shared, "settle");
+        let mut retry = Retry::patient(self.stage.shared, "settle");
         while let Err(error) = self.writer.settle() {
             retry.after(error)?;
         }
@@ -271,20 +291,23 @@ impl TargetRun<'_> {
     }
 
     /// Writes one batch; what cannot be written as a whole is halved.
-    fn write(&mut self, at: SplitKey, batch: Batch, tally: &mut Tally) -> Result<()> {
+    fn write(&mut self, batch: Batch, page: &mut Settled) -> Result<()> {
         let shared = self.stage.shared;
-        let settle = Settle { shared, at, target: &self.target.collection };
+        let target = &self.target.collection;
         let mut open = vec![batch];
         while let Some(batch) = open.pop() {
-            let receipt = Retry::call(shared, "write", || self.writer.write(batch.clone()));
+            shared.at("before-write");
+            let writer = &mut self.writer;
+            let receipt = Retry::call(shared, "write", || self.stage.permits.write(|| writer.write(batch.clone())));
+            shared.at("after-write");
             match receipt {
                 Ok(receipt) => {
-                    let arrived = settle.receipt(&batch, &receipt, tally)?;
-                    self.remember(&batch, &receipt, &arrived);
+                    let arrived = settle(target, &batch, &receipt, page)?;
+                    self.remember(&batch, &arrived);
                 }
                 Err(error) if matches!(error.kind, ErrorKind::Corrupt | ErrorKind::Unsupported) => {
                     if batch.len() <= 1 {
-                        settle.reject(&batch, 0, &error, tally)?;
+                        reject(target, &batch, 0, &error, page);
                     } else {
                         let (left, right): (Vec<_>, Vec<_>) = (0..batch.len()).partition(|row| *row < batch.len() / 2);
                         open.push(batch.select(&right));
@@ -297,81 +320,71 @@ impl TargetRun<'_> {
         Ok(())
     }
 
-    /// For verification: what was accepted, and a sample of it.
-    fn remember(&self, batch: &Batch, receipt: &Receipt, arrived: &[bool]) {
-        let mut done = self.stage.done.lock().unwrap_or_else(PoisonError::into_inner);
-        *done.accepted.entry(self.target.collection.clone()).or_default() += u64::from(receipt.accepted);
-        if self.stage.shared.options.verify {
-            let sample = done.samples.entry(self.target.collection.clone()).or_default();
-            let arrived = arrived.iter().enumerate().filter(|(_, arrived)| **arrived);
-            for (row, _) in arrived {
-                let altered = receipt.altered.iter().filter(|altered| altered.row as usize == row);
-                sample.offer(batch, row, altered.map(|altered| altered.field.clone()));
-            }
+    /// For verification: some of the records as they were written.
+    fn remember(&self, batch: &Batch, arrived: &[bool]) {
+        if !self.stage.shared.options.verify {
+            return;
+        }
+        let name = &self.target.collection;
+        let mut samples = self.stage.samples.lock().unwrap_or_else(PoisonError::into_inner);
+        let sample = samples.entry(name.clone()).or_default();
+        for (row, id) in batch.ids.iter().enumerate().filter(|(row, _)| arrived.get(*row) == Some(&true)) {
+            sample.offer(id_digest(name, id), batch, row);
         }
     }
 }
 
-/// What becomes of a receipt: rejected rows go to the dead letter, alterations are told, everything is counted.
-struct Settle<'a> {
-    shared: &'a Shared,
-    at: SplitKey,
-    target: &'a str,
-}
-
-impl Settle<'_> {
-    /// Which rows arrived.
-    fn receipt(&self, batch: &Batch, receipt: &Receipt, tally: &mut Tally) -> Result<Vec<bool>> {
-        let rows = batch.len() as u64;
-        if u64::from(receipt.accepted) + receipt.rejected.len() as u64 != rows {
-            let (accepted, rejected) = (receipt.accepted, receipt.rejected.len());
-            let message = format!("the sink accounts for {accepted} accepted and {rejected} rejected rows of {rows}");
-            return Err(self.wrong(message));
-        }
-        let mut arrived = vec![true; batch.len()];
-        for rejection in &receipt.rejected {
-            let row = rejection.row as usize;
-            match arrived.get_mut(row) {
-                Some(arrived) if *arrived => *arrived = false,
-                _ => {
-                    let message = format!("the sink rejects row {row} of {rows}, which it cannot (or twice)");
-                    return Err(self.wrong(message));
-                }
-            }
-            self.reject(batch, row, &rejection.reason, tally)?;
-        }
-        tally.migrated += u64::from(receipt.accepted);
-        self.alterations(batch, &arrived, receipt, tally)?;
-        Ok(arrived)
+/// What becomes of a receipt: rejected rows go to the dead letter, alterations are noted, everything is counted.
+/// Returns which rows arrived.
+fn settle(target: &str, batch: &Batch, receipt: &Receipt, page: &mut Settled) -> Result<Vec<bool>> {
+    let wrong = |message: String| Error::internal("sink/receipt", message).at("target", target);
+    let rows = batch.len() as u64;
+    if u64::from(receipt.accepted) + receipt.rejected.len() as u64 != rows {
+        let (accepted, rejected) = (receipt.accepted, receipt.rejected.len());
+        return Err(wrong(format!("the sink accounts for {accepted} accepted and {rejected} rejected rows of {rows}")));
     }
-
-    fn alterations(&self, batch: &Batch, arrived: &[bool], receipt: &Receipt, tally: &mut Tally) -> Result<()> {
-        let mut rows: BTreeMap<&str, BTreeSet<u32>> = BTreeMap::new();
-        let route = self.shared.route(self.at)?;
-        for altered in &receipt.altered {
-            let row = altered.row as usize;
-            if !arrived.get(row).copied().unwrap_or(false) {
-                return Err(self.wrong(format!("the sink says that it altered row {row}, which it did not accept")));
-            }
-            rows.entry(&altered.code).or_default().insert(altered.row);
-            let id = batch.ids.get(row).map_or("", String::as_str);
-            self.shared.alter(route, id, &altered.field, &altered.code)?;
+    let mut arrived = vec![true; batch.len()];
+    for rejection in &receipt.rejected {
+        let row = rejection.row as usize;
+        match arrived.get_mut(row) {
+            Some(arrived) if *arrived => *arrived = false,
+            _ => return Err(wrong(format!("the sink rejects row {row} of {rows}, which it cannot (or twice)"))),
         }
-        tally.changes.extend(rows.into_iter().map(|(code, rows)| Change {
+        reject(target, batch, row, &rejection.reason, page);
+    }
+    page.counts.migrated += u64::from(receipt.accepted);
+    let mut altered_rows: BTreeMap<&str, BTreeSet<u32>> = BTreeMap::new();
+    for altered in &receipt.altered {
+        let row = altered.row as usize;
+        if arrived.get(row) != Some(&true) {
+            return Err(wrong(format!("the sink says that it altered row {row}, which it did not accept")));
+        }
+        altered_rows.entry(&altered.code).or_default().insert(altered.row);
+        page.letters.push(Letter::Altered(Altered {
+            target: target.to_owned(),
+            id: batch.ids.get(row).cloned().unwrap_or_default(),
+            field: altered.field.clone(),
+            code: altered.code.clone(),
+        }));
+    }
+    page.changes.extend(
+        altered_rows.into_iter().map(|(code, rows)| Change {
             code: code.to_owned(),
             records: u32::try_from(rows.len()).unwrap_or(u32::MAX),
-        }));
-        Ok(())
-    }
+        }),
+    );
+    Ok(arrived)
+}
 
-    fn reject(&self, batch: &Batch, row: usize, reason: &Error, tally: &mut Tally) -> Result<()> {
-        let id = batch.ids.get(row).map_or("", String::as_str);
-        self.shared.reject(self.shared.route(self.at)?, id, reason, Some(&batch.select(&[row])))?;
-        tally.rejected += 1;
-        Ok(())
-    }
-
-    fn wrong(&self, message: String) -> Error {
-        Error::internal("sink/receipt", message).at("target", self.target)
-    }
+fn reject(target: &str, batch: &Batch, row: usize, reason: &Error, page: &mut Settled) {
+    let id = batch.ids.get(row).cloned().unwrap_or_default();
+    tracing::info!("rejected {id}: {reason}");
+    page.letters.push(Letter::Rejected(Rejected {
+        target: target.to_owned(),
+        id,
+        reason: reason.clone(),
+        at_destination: true,
+        row: Some(batch.select(&[row])),
+    }));
+    page.counts.rejected += 1;
 }

@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Destination, LengthModel, MemorySink, MemorySource, Notes, Record, records};
+use model::{Destination, Kept, LengthModel, MemorySink, MemorySource, Notes, Record, records};
 use proptest::prelude::*;
-use vecferry_core::engine::{Cancel, Job, MemoryCheckpoint, Options, Outcome, SinkUse, StoreJob, Vectors, run};
+use vecferry_core::engine::{Cancel, Job, Letter, MemoryCheckpoint, Options, Outcome, SinkUse, StoreJob, Vectors, run};
 use vecferry_core::report::Ended;
 use vecferry_core::{Error, Limits};
 
@@ -18,6 +18,17 @@ struct Run {
     outcome: Outcome,
     notes: Arc<Notes>,
     checkpoint: MemoryCheckpoint,
+}
+
+impl Run {
+    /// Ids and codes of the records that were rejected.
+    fn rejected(&self) -> Vec<(String, String)> {
+        let rejected = self.checkpoint.letters.iter().filter_map(|letter| match letter {
+            Letter::Rejected(rejected) => Some((rejected.id.clone(), rejected.reason.code.clone())),
+            Letter::Altered(_) => None,
+        });
+        rejected.collect()
+    }
 }
 
 fn options(batch_rows: u32) -> Options {
@@ -63,8 +74,13 @@ fn every_record_arrives_unchanged_and_is_verified() {
     assert_eq!(destination.finished, 1);
     let expected: BTreeMap<String, Record> = records("a", 101).into_iter().map(|r| (r.0.clone(), r)).collect();
     assert_eq!(destination.records, expected);
-    let cursors: Vec<usize> =
-        run.checkpoint.0.values().map(|cursor| usize::from_le_bytes(cursor.as_slice().try_into().unwrap())).collect();
+    let mut cursors: Vec<usize> = run
+        .checkpoint
+        .cursors
+        .values()
+        .map(|cursor| usize::from_le_bytes(cursor.as_slice().try_into().unwrap()))
+        .collect();
+    cursors.sort_unstable();
     assert_eq!(cursors, [50, 101], "both splits are committed to their ends");
 }
 
@@ -91,7 +107,7 @@ fn two_records_under_one_id_are_not_overwritten_but_rejected() {
     let run = go(one(MemorySource::new(rows)), Some(&sink), options(4));
     assert_eq!(run.outcome.error, None);
     assert_eq!(run.outcome.report.counts.migrated, 9);
-    assert_eq!(*run.notes.rejected.lock().unwrap(), [("3".to_owned(), "id/collision".to_owned())]);
+    assert_eq!(run.rejected(), [("3".to_owned(), "id/collision".to_owned())]);
     assert_eq!(sink.0.lock().unwrap().records["3"].1.as_deref(), Some("a 3"));
 }
 
@@ -109,7 +125,7 @@ fn rows_at_fault_are_found_by_halving_and_the_rest_arrives() {
     assert_eq!(run.outcome.error, None);
     let counts = run.outcome.report.counts;
     assert_eq!((counts.found, counts.migrated, counts.rejected), (40, 36, 4));
-    let mut rejected = run.notes.rejected.lock().unwrap().clone();
+    let mut rejected = run.rejected();
     rejected.sort();
     let expected =
         [("11", "memory/poison"), ("12", "memory/poison"), ("20", "memory/unreadable"), ("5", "memory/refused")];
@@ -167,7 +183,7 @@ fn documents_that_are_missing_cannot_be_embedded_and_are_rejected() {
     rows[3].1 = Some(String::new());
     let sink = MemorySink::default();
     let run = go(vec![MemorySource::new(rows).store("t", Vectors::Embed, Some("{id}"))], Some(&sink), options(4));
-    assert_eq!(*run.notes.rejected.lock().unwrap(), [("2".to_owned(), "record/no-document".to_owned())]);
+    assert_eq!(run.rejected(), [("2".to_owned(), "record/no-document".to_owned())]);
     assert_eq!(sink.ids(), ["0", "1", "3", "4", "5"]);
 }
 
@@ -220,7 +236,66 @@ proptest! {
         prop_assert_eq!(run.outcome.error, None);
         prop_assert_eq!(run.outcome.report.counts.migrated, count as u64);
         prop_assert!(run.outcome.report.verification.unwrap().holds());
+        let retried = run.notes.retries.lock().unwrap().iter().filter(|stage| **stage == "write").count();
+        prop_assert_eq!(retried, if count == 0 { 0 } else { write_faults });
         let expected: BTreeMap<String, Record> = records("a", count).into_iter().map(|r| (r.0.clone(), r)).collect();
         prop_assert_eq!(&sink.0.lock().unwrap().records, &expected);
     }
+
+    /// Whenever processes of a run die, however often: the last one leaves what one that never died leaves. The
+    /// stores share documents, some records are refused by the destination and some collide, and splits are read side
+    /// by side or not.
+    #[test]
+    fn a_run_that_dies_again_and_again_ends_as_one_that_never_did(
+        count in 1usize..120,
+        batch_rows in 1u32..16,
+        writers in 1u32..4,
+        flush_rows in 1u64..40,
+        deaths in prop::collection::vec(0usize..60, 0..6),
+        refused in prop::collection::btree_set(0usize..120, 0..4),
+    ) {
+        let stores = || {
+            let mut more = records("a", count / 2);
+            more.extend(records("b", count));
+            let second = MemorySource::new(more).store("second", Vectors::Reuse, Some("{store}-{id}"));
+            vec![MemorySource::new(records("a", count)).store("first", Vectors::Reuse, Some("{store}-{id}")), second]
+        };
+        let sink = || MemorySink::with(Destination {
+            limits: Limits { max_concurrency: writers, ..Limits::default() },
+            refused: refused.iter().map(|number| format!("a {number}")).collect(),
+            ..Destination::default()
+        });
+        let options = Options { flush_rows, ..options(batch_rows) };
+        let uninterrupted = sink();
+        let never = go(stores(), Some(&uninterrupted), options.clone());
+        prop_assert_eq!(&never.outcome.error, &None);
+
+        let (destination, mut state) = (sink(), Kept::default());
+        for death in deaths {
+            destination.dies_after(death);
+            state.dies_after(death);
+            // Whatever it answers: it is dead.
+            let _ = go_on(stores(), &destination, options.clone(), &mut state);
+        }
+        destination.lives();
+        state.lives();
+        let last = go_on(stores(), &destination, options, &mut state);
+        prop_assert_eq!(&last.error, &None);
+        prop_assert!(last.report.verification.as_ref().unwrap().holds(), "{:?}", last.report.verification);
+        prop_assert_eq!(last.report.counts, never.outcome.report.counts);
+        prop_assert_eq!(&last.report.changes, &never.outcome.report.changes);
+        prop_assert_eq!(&destination.0.lock().unwrap().records, &uninterrupted.0.lock().unwrap().records);
+        let mut letters = [&state.letters, &never.checkpoint.letters].map(|letters| {
+            letters.iter().map(|letter| format!("{letter:?}")).collect::<Vec<_>>()
+        });
+        letters.iter_mut().for_each(|letters| letters.sort());
+        prop_assert_eq!(&letters[0], &letters[1], "each letter is kept once");
+    }
+}
+
+/// A process of a run that was begun before.
+fn go_on(stores: Vec<StoreJob>, sink: &MemorySink, options: Options, state: &mut Kept) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let job = Job { stores, sink: SinkUse::Write(sink.factory()), embedder: None, options };
+    runtime.block_on(run(job, Cancel::default(), Arc::new(Notes::default()), state))
 }

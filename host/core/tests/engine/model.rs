@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
-use vecferry_core::engine::{CollectionJob, SinkFactory, StoreJob, Vectors};
+use vecferry_core::engine::{
+    Checkpoint, CollectionJob, Digest, Letter, Resumed, Seen, Settled, SinkFactory, SplitName, StoreJob, Vectors,
+};
 use vecferry_core::ids::IdTemplate;
-use vecferry_core::report::{Altered, Event, Observer, Rejected};
+use vecferry_core::report::{Event, Observer};
 use vecferry_core::{
     Alteration, Batch, Claim, Collection, Dense, Embedder, Error, Hit, IdOrigin, IdPage, Limits, Metric, Page,
     PrepareMode, Receipt, Rejection, Result, Scan, Sink, Source, Split, Target, Unreadable, Writer,
@@ -49,8 +51,8 @@ impl MemorySource {
         };
         let id = id.map_or_else(|| IdTemplate::default_for(IdOrigin::Position), |id| IdTemplate::parse(id).unwrap());
         let target = Target { collection: "target".to_owned(), dimension: Some(2), metric: Metric::L2 };
-        let job = CollectionJob { collection, target, vectors, id };
-        StoreJob { name: name.to_owned(), source: Box::new(self), collections: vec![job] }
+        let job = CollectionJob { collection, target, vectors, id, splits: None };
+        StoreJob { name: name.to_owned(), source: Box::new(self), another: None, collections: vec![job] }
     }
 }
 
@@ -142,9 +144,32 @@ pub(crate) struct Destination {
     /// Ids that are acknowledged and thrown away.
     pub(crate) lost: Vec<String>,
     pub(crate) prepare_error: Option<Error>,
+    /// Calls that still work before the process that makes them is dead.
+    pub(crate) life: Option<usize>,
+}
+
+/// What a dead process answers to itself.
+fn dead() -> Error {
+    Error::internal("memory/dead", "the process is dead")
+}
+
+/// One more call of a process that has so many left.
+fn spend(life: &mut Option<usize>) -> Result<()> {
+    match life {
+        Some(0) => Err(dead()),
+        Some(left) => {
+            *left -= 1;
+            Ok(())
+        }
+        None => Ok(()),
+    }
 }
 
 impl Destination {
+    fn spend(&mut self) -> Result<()> {
+        spend(&mut self.life)
+    }
+
     /// Every accepted row is marked as altered.
     fn receipt(&self, batch: &Batch) -> Receipt {
         let mut receipt = Receipt::default();
@@ -172,6 +197,13 @@ impl MemorySink {
     }
     pub(crate) fn with(destination: Destination) -> Self {
         MemorySink(Arc::new(Mutex::new(destination)))
+    }
+    /// Of the process that writes now: after so many calls nothing it does has any effect.
+    pub(crate) fn dies_after(&self, calls: usize) {
+        self.0.lock().unwrap().life = Some(calls);
+    }
+    pub(crate) fn lives(&self) {
+        self.0.lock().unwrap().life = None;
     }
     pub(crate) fn ids(&self) -> Vec<String> {
         self.0.lock().unwrap().records.keys().cloned().collect()
@@ -204,6 +236,7 @@ impl Writer for MemoryWriter<'_> {
     fn write(&mut self, batch: Batch) -> Result<Receipt> {
         let mut destination = self.0.0.lock().unwrap();
         destination.writes += 1;
+        destination.spend()?;
         let max = destination.limits.max_rows as usize;
         assert!(max == 0 || batch.len() <= max, "the engine wrote {} rows, {max} are allowed", batch.len());
         if let Some(fault) = destination.faults.pop_front() {
@@ -227,7 +260,7 @@ impl Writer for MemoryWriter<'_> {
         Ok(receipt)
     }
     fn flush(&mut self) -> Result<()> {
-        Ok(())
+        self.0.0.lock().unwrap().spend()
     }
     fn settle(&mut self) -> Result<()> {
         Ok(())
@@ -252,10 +285,9 @@ impl Writer for MemoryWriter<'_> {
     }
 }
 
-/// Keeps what was rejected: id and code.
+/// Keeps what was tried again.
 #[derive(Default)]
 pub(crate) struct Notes {
-    pub(crate) rejected: Mutex<Vec<(String, String)>>,
     pub(crate) retries: Mutex<Vec<&'static str>>,
 }
 
@@ -264,13 +296,6 @@ impl Observer for Notes {
         if let Event::Retrying { stage, .. } = event {
             self.retries.lock().unwrap().push(stage);
         }
-    }
-    fn rejected(&self, rejected: Rejected<'_>) -> Result<()> {
-        self.rejected.lock().unwrap().push((rejected.id.to_owned(), rejected.reason.code.clone()));
-        Ok(())
-    }
-    fn altered(&self, _altered: Altered<'_>) -> Result<()> {
-        Ok(())
     }
 }
 
@@ -290,5 +315,59 @@ impl Embedder for LengthModel {
     fn embed(&self, texts: &[&str]) -> Result<Dense> {
         let values = texts.iter().flat_map(|text| [text.len() as f32, text.matches(' ').count() as f32]).collect();
         Ok(Dense::new(2, values))
+    }
+}
+
+/// What a run keeps, as a disk would: it outlives the processes that write to it.
+#[derive(Default)]
+pub(crate) struct Kept {
+    resumed: Resumed,
+    ids: Vec<Digest>,
+    documents: Vec<(String, Vec<Digest>)>,
+    pub(crate) letters: Vec<Letter>,
+    life: Option<usize>,
+}
+
+impl Kept {
+    pub(crate) fn dies_after(&mut self, commits: usize) {
+        self.life = Some(commits);
+    }
+    pub(crate) fn lives(&mut self) {
+        self.life = None;
+    }
+}
+
+impl Checkpoint for Kept {
+    fn resumed(&self) -> Result<Resumed> {
+        Ok(self.resumed.clone())
+    }
+    fn digests(&self, each: &mut dyn FnMut(Seen<'_>) -> Result<()>) -> Result<()> {
+        each(Seen::Ids(&self.ids))?;
+        self.documents.iter().try_for_each(|(store, digests)| each(Seen::Documents(store, digests)))
+    }
+    fn before(&mut self, target: &str, records: u64) -> Result<()> {
+        self.resumed.before.entry(target.to_owned()).or_insert(records);
+        Ok(())
+    }
+    fn commit(&mut self, split: &SplitName, cursor: &[u8], pages: Vec<Settled>) -> Result<()> {
+        spend(&mut self.life)?;
+        self.resumed.cursors.insert(split.clone(), cursor.to_vec());
+        for page in pages {
+            let counts = self.resumed.counts.entry((split.store.clone(), split.collection.clone())).or_default();
+            counts.add(&page.counts);
+            for change in page.changes {
+                *self.resumed.changes.entry(change.code).or_default() += u64::from(change.records);
+            }
+            self.ids.extend(page.ids);
+            self.documents.push((split.store.clone(), page.documents));
+            for letter in page.letters {
+                if let Letter::Rejected(rejected) = &letter {
+                    let is_refused = rejected.at_destination;
+                    self.resumed.refused.extend(is_refused.then(|| (rejected.target.clone(), rejected.id.clone())));
+                }
+                self.letters.push(letter);
+            }
+        }
+        Ok(())
     }
 }
