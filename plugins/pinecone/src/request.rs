@@ -58,7 +58,7 @@ pub(crate) fn fetch_urls<'i>(
 }
 
 /// Records as JSON objects, one after the other, ready to be put into requests.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(crate) struct Records {
     /// All records' JSON.
     bytes: Vec<u8>,

@@ -1,6 +1,7 @@
 /*! Writes to, and reads back from, one namespace. */
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
 use vecferry_sdk::{Batch, Dense, Error, ErrorKind, Hit, IdPage, Receipt, Rejection, Result, Writer};
 
@@ -10,6 +11,7 @@ use crate::faults::is_about_records;
 use crate::namespace::{LIST_PAGE, Namespace, lsn};
 use crate::page::Cursor;
 use crate::records::{Takes, records};
+use crate::request::Records;
 use crate::rows::Rows;
 use crate::settings::{IndexMetric, VectorType};
 use vecferry_pinecone_format::fit::Layout;
@@ -23,6 +25,14 @@ const REFUSED_ALIKE: u32 = 16;
 /// The service answers no more neighbours than this.
 const MAX_NEIGHBOURS: u32 = 10_000;
 
+/// A batch being written.
+struct Work {
+    records: Records,
+    /// Runs of records that are still to be sent, the next one last.
+    runs: Vec<Range<usize>>,
+    receipt: Receipt,
+}
+
 /// A writer to one namespace.
 pub(crate) struct NamespaceWriter {
     namespace: Namespace,
@@ -30,6 +40,8 @@ pub(crate) struct NamespaceWriter {
     takes: Takes,
     /// The last write that the service numbered: its number, and the stored id of one of its records.
     written: Option<(u64, String)>,
+    /// A batch that failed on the way.
+    unfinished: Option<Work>,
     /// Whether any record was taken.
     took: bool,
     /// The service's words about the last record that it refused, and how many in a row it refused in these words.
@@ -38,7 +50,55 @@ pub(crate) struct NamespaceWriter {
 
 impl NamespaceWriter {
     pub(crate) fn new(namespace: Namespace, layout: Layout, takes: Takes) -> Self {
-        NamespaceWriter { namespace, layout, takes, written: None, took: false, refused: (String::new(), 0) }
+        NamespaceWriter {
+            namespace,
+            layout,
+            takes,
+            written: None,
+            unfinished: None,
+            took: false,
+            refused: (String::new(), 0),
+        }
+    }
+
+    /// Sends the runs that are left; a run leaves the list once it is answered.
+    fn store(&mut self, batch: &Batch, work: &mut Work) -> Result<()> {
+        while let Some(run) = work.runs.last().cloned() {
+            let response = self.namespace.upsert(&work.records, run.clone())?;
+            let id = work.records.row(run.start).and_then(|row| batch.ids.get(row as usize));
+            if is_success(&response) {
+                self.took = true;
+                work.runs.pop();
+                // Numbers only grow; the last answer has the greatest.
+                if let (Some(number), Some(id)) = (lsn(&response, "x-pinecone-request-lsn"), id) {
+                    let number = self.written.as_ref().map_or(number, |(before, _)| number.max(*before));
+                    self.written = Some((number, ids::encode(id).into_owned()));
+                }
+                continue;
+            }
+            let mut error = self.namespace.upsert_error(&response, run.len());
+            if !is_about_records(response.status) {
+                return Err(error);
+            }
+            work.runs.pop();
+            if run.len() > 1 {
+                let middle = run.start + run.len() / 2;
+                work.runs.push(middle..run.end);
+                work.runs.push(run.start..middle);
+                continue;
+            }
+            if self.refuses_everything(&error) {
+                return Err(error);
+            }
+            if let (Some(row), Some(id)) = (work.records.row(run.start), id) {
+                error.kind = ErrorKind::Unsupported;
+                let receipt = &mut work.receipt;
+                receipt.accepted -= 1;
+                receipt.altered.retain(|altered| altered.row != row);
+                receipt.rejected.push(Rejection { row, reason: error.at("id", id) });
+            }
+        }
+        Ok(())
     }
 
     /// Whether the refusal of one record is one of many alike, with nothing taken: a dead letter of all records would
@@ -79,43 +139,25 @@ impl NamespaceWriter {
 }
 
 impl Writer for NamespaceWriter {
+    /// A batch that failed on the way and comes again goes on where it stood: what it takes several requests for must get
+    /// ahead even where every third of them fails.
     fn write(&mut self, batch: &Batch) -> Result<Receipt> {
-        let (records, mut receipt) = records(&self.layout, self.takes, batch)?;
-        let mut runs = records.cut(&self.namespace.name);
-        runs.reverse();
-        while let Some(run) = runs.pop() {
-            let response = self.namespace.upsert(&records, run.clone())?;
-            let id = records.row(run.start).and_then(|row| batch.ids.get(row as usize));
-            if is_success(&response) {
-                self.took = true;
-                // Numbers only grow; the last answer has the greatest.
-                if let (Some(number), Some(id)) = (lsn(&response, "x-pinecone-request-lsn"), id) {
-                    let number = self.written.as_ref().map_or(number, |(before, _)| number.max(*before));
-                    self.written = Some((number, ids::encode(id).into_owned()));
-                }
-                continue;
+        let (records, receipt) = records(&self.layout, self.takes, batch)?;
+        let mut work = match self.unfinished.take() {
+            Some(before) if before.records == records => before,
+            _ => {
+                let mut runs = records.cut(&self.namespace.name);
+                runs.reverse();
+                Work { records, runs, receipt }
             }
-            let mut error = self.namespace.upsert_error(&response, run.len());
-            if !is_about_records(response.status) {
-                return Err(error);
-            }
-            if run.len() > 1 {
-                let middle = run.start + run.len() / 2;
-                runs.push(middle..run.end);
-                runs.push(run.start..middle);
-                continue;
-            }
-            if self.refuses_everything(&error) {
-                return Err(error);
-            }
-            if let (Some(row), Some(id)) = (records.row(run.start), id) {
-                error.kind = ErrorKind::Unsupported;
-                receipt.accepted -= 1;
-                receipt.altered.retain(|altered| altered.row != row);
-                receipt.rejected.push(Rejection { row, reason: error.at("id", id) });
+        };
+        match self.store(batch, &mut work) {
+            Ok(()) => Ok(work.receipt),
+            Err(error) => {
+                self.unfinished = Some(work).filter(|_| error.kind.is_retryable());
+                Err(error)
             }
         }
-        Ok(receipt)
     }
 
     /// What the service acknowledged is on its disks.

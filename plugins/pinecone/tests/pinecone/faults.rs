@@ -148,6 +148,26 @@ fn what_is_too_large_is_halved_down_to_the_record_at_fault() {
 }
 
 #[test]
+fn a_batch_of_many_requests_gets_ahead_while_every_other_one_fails() {
+    let place = Place::new();
+    let mut writer = place.writer(&place.config("docs"), &target("ns", 4, Metric::Cosine));
+    let rules = rule(Operation::Upsert, When::Every(2), Fault::Status { code: 500, applied: false });
+    place.server.faults().set(Schedule { max_body_bytes: Some(9_000), ..rules });
+    let mut batch = records(0, 300, 4);
+    batch.documents.as_mut().unwrap()[37] = Some("x".repeat(12_000));
+    let (answer, errors) = write(&mut *writer, &batch);
+    let receipt = answer.unwrap();
+    assert_eq!((receipt.accepted, receipt.rejected.len(), receipt.rejected[0].row), (299, 1, 37));
+    assert!(errors.len() > 10, "{} errors", errors.len());
+    assert_eq!(place.server.records("docs", "ns").unwrap().len(), 299);
+    // The next batch starts anew, also one of the same ids.
+    place.server.faults().clear();
+    batch.documents.as_mut().unwrap()[37] = None;
+    assert_eq!(writer.write(&batch).unwrap().accepted, 300);
+    assert_eq!(place.server.records("docs", "ns").unwrap().len(), 300);
+}
+
+#[test]
 fn what_no_wait_mends_ends_the_run() {
     let cases: Vec<(&str, Schedule, ErrorKind, &str)> = vec![
         ("a quota", Schedule { quota_records: Some(10), ..Schedule::default() }, ErrorKind::Denied, "pinecone/quota"),
