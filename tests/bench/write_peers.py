@@ -1,6 +1,7 @@
 """How people write to these stores today: the owner's own client, in the way that its documentation recommends.
 
-usage: write_peers.py pinecone FOLDER INDEX     reads text.pkl, metadata.pkl, embeddings.pkl; prints the number of records
+usage: write_peers.py pinecone|pgvector FOLDER INDEX     reads text.pkl, metadata.pkl, embeddings.pkl; prints the number
+of records
 """
 
 import os
@@ -43,4 +44,22 @@ def pinecone(folder, index):
     return done.upserted_count
 
 
-print({"pinecone": pinecone}[sys.argv[1]](*sys.argv[2:]))
+def pgvector(folder, table):
+    """One COPY, straight into the new table: what a script does that need not be run again."""
+    import psycopg
+    from psycopg.types.json import Jsonb
+
+    texts, metadata, vectors = read(folder)
+    with psycopg.connect(os.environ["BENCH_POSTGRES"]) as connection:
+        connection.execute(
+            f"CREATE TABLE {table} (id text PRIMARY KEY, document text, metadata jsonb, "
+            f"embedding vector({vectors.shape[1]}))"
+        )
+        into = f"COPY {table} (id, document, metadata, embedding) FROM STDIN"
+        with connection.cursor() as cursor, cursor.copy(into) as copy:
+            for i, (text, fields, values) in enumerate(zip(texts, metadata, vectors.tolist(), strict=True)):
+                copy.write_row((f"text_{i}", text, Jsonb(fields), str(values)))
+    return len(texts)
+
+
+print({"pinecone": pinecone, "pgvector": pgvector}[sys.argv[1]](*sys.argv[2:]))

