@@ -13,7 +13,7 @@ finite) is left out and counted as a change.
 All collections of a run go into one file, which appears whole at the end of the run and replaces what stood
 under its name. A later record with the id of an earlier one takes its place.
 
-What it is not: a store to come back to. A finished file cannot be prepared, searched or added to.
+What it is not: a store to come back to. A finished file can be read, to verify a run, and not added to.
 */
 
 mod index;

@@ -10,7 +10,8 @@ is noticed and not written.
 use std::collections::HashMap;
 
 use vecferry_sdk::{
-    Alteration, Batch, Dense, Error, Hit, Host, IdPage, Metric, Nearest, Output, Receipt, Rejection, Result, Target,
+    Alteration, Batch, Dense, Error, ErrorKind, Hit, Host, IdPage, Metric, Nearest, Output, Receipt, Rejection, Result,
+    Target,
 };
 
 use crate::index::{Index, Key};
@@ -28,6 +29,8 @@ pub(crate) struct Lines {
     length: u64,
     /// A write failed: what the output holds now is not known until it says so.
     doubtful: bool,
+    /// It stands under its name: nothing can be added.
+    is_finished: bool,
     index: Index,
     /// Where lines stand that a later one replaced.
     superseded: Vec<u64>,
@@ -57,21 +60,44 @@ impl Lines {
             output: host.create_output(name)?,
             length: 0,
             doubtful: false,
+            is_finished: false,
             index: Index::new(),
             superseded: Vec::new(),
             collections: HashMap::new(),
         })
     }
 
-    /// The file that an interrupted run left, or a new one. What stands behind the last whole line is taken back.
+    /// The file that an interrupted run left, or finished just before it was interrupted. What stands behind the last
+    /// whole line is taken back.
     pub(crate) fn reopen(host: &Host, name: &str) -> Result<Self> {
-        let Some(output) = host.reopen_output(name)? else { return Lines::create(host, name) };
+        match host.reopen_output(name)? {
+            Some(output) => {
+                let mut lines = Lines::read(host, name, output)?;
+                lines.output.truncate(lines.length)?;
+                Ok(lines)
+            }
+            None => Lines::finished(host, name),
+        }
+    }
+
+    /// A file that stands under its name, to be read.
+    pub(crate) fn finished(host: &Host, name: &str) -> Result<Self> {
+        let output = host.open_output(name).map_err(|error| match error.kind {
+            ErrorKind::NotFound => Error::not_found("jsonl/not-there", format!("{name} is not there"))
+                .hint("begin a new migration: it writes the file anew"),
+            _ => error,
+        })?;
+        Ok(Lines { is_finished: true, ..Lines::read(host, name, output)? })
+    }
+
+    fn read(host: &Host, name: &str, output: Box<dyn Output>) -> Result<Self> {
         let mut lines = Lines {
             host: host.clone(),
             name: name.to_owned(),
             length: output.size(),
             output,
             doubtful: false,
+            is_finished: false,
             index: Index::new(),
             superseded: Vec::new(),
             collections: HashMap::new(),
@@ -89,7 +115,6 @@ impl Lines {
             }
             whole = offset + bytes.len() as u64;
         }
-        lines.output.truncate(whole)?;
         lines.length = whole;
         Ok(lines)
     }
@@ -226,6 +251,9 @@ impl Lines {
     }
 
     pub(crate) fn flush(&mut self) -> Result<()> {
+        if self.is_finished {
+            return Ok(());
+        }
         self.settle()?;
         self.output.sync().map(drop)
     }
@@ -311,6 +339,9 @@ impl Lines {
 
     /// Puts the file under its name, without the lines that were replaced. May be called again after an error.
     pub(crate) fn finish(&mut self) -> Result<()> {
+        if self.is_finished {
+            return Ok(());
+        }
         self.settle()?;
         if self.superseded.is_empty() {
             return self.output.commit();

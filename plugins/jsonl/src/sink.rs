@@ -71,19 +71,16 @@ impl SinkPlugin for Jsonl {
 
     fn prepare(host: &Host, config: &Config, target: &Target, mode: PrepareMode) -> Result<Limits> {
         let name = file_name(config)?;
-        if mode == PrepareMode::MustExist {
-            let message = format!("{name} is always written anew; it cannot be added to or read");
-            return Err(Error::unsupported("jsonl/must-exist", message).at("file", name));
-        }
         if target.dimension == Some(0) {
             return Err(Error::config("target/dimension", "a dimension of 0 is no dimension"));
         }
         FILES.with_borrow_mut(|files| -> Result<()> {
             if !matches!(files.get(&name), Some(State::Writing(_))) {
-                let lines = if config.get("resume").and_then(Config::as_bool).unwrap_or(false) {
-                    Lines::reopen(host, &name)?
-                } else {
-                    Lines::create(host, &name)?
+                let goes_on = config.get("resume").and_then(Config::as_bool).unwrap_or(false);
+                let lines = match mode {
+                    PrepareMode::MustExist => Lines::finished(host, &name)?,
+                    _ if goes_on => Lines::reopen(host, &name)?,
+                    _ => Lines::create(host, &name)?,
                 };
                 files.insert(name.clone(), State::Writing(Box::new(lines)));
             }

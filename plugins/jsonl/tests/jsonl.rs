@@ -196,7 +196,6 @@ fn an_interrupted_run_goes_on_behind_the_last_whole_line() {
         let host = folder_host(folder.path());
         std::fs::write(folder.path().join("out.jsonl.unfinished"), &left).unwrap();
         let config = json!({"location": "out.jsonl", "resume": true});
-        // Each in a thread, and so in an instance, of its own.
         Jsonl::prepare(&host, &config, &target(Some(1)), PrepareMode::CreateIfMissing).unwrap();
         let mut writer = Jsonl::open(&host, &config, &target(Some(1))).unwrap();
         let whole = left
@@ -210,6 +209,36 @@ fn an_interrupted_run_goes_on_behind_the_last_whole_line() {
         Jsonl::finish(&host, &config).unwrap();
         assert_eq!(std::fs::read_to_string(folder.path().join("out.jsonl")).unwrap(), wanted);
     }
+}
+
+#[test]
+fn a_finished_file_is_read_and_not_written() {
+    let folder = TempDir::new().unwrap();
+    let host = folder_host(folder.path());
+    let missing = Jsonl::prepare(&host, &config(), &target(Some(1)), PrepareMode::MustExist).unwrap_err();
+    assert_eq!(missing.code, "jsonl/not-there");
+    let text = {
+        let mut writer = begin(&host, &target(Some(1)));
+        writer.write(&one("i", &[1.0], Some("text"), "{}")).unwrap();
+        finished(&host, folder.path())
+    };
+    // A second process, which was told to go on, finds it finished.
+    let config = json!({"location": "out.jsonl", "resume": true});
+    let again = std::thread::scope(|scope| {
+        let process = || {
+            let host = folder_host(folder.path());
+            Jsonl::prepare(&host, &config, &target(Some(1)), PrepareMode::CreateIfMissing).unwrap();
+            let mut writer = Jsonl::open(&host, &config, &target(Some(1))).unwrap();
+            writer.write(&one("i", &[1.0], Some("text"), "{}")).unwrap();
+            writer.flush().unwrap();
+            let new = writer.write(&one("j", &[1.0], Some("text"), "{}")).unwrap_err().code;
+            Jsonl::finish(&host, &config).unwrap();
+            new
+        };
+        scope.spawn(process).join().unwrap()
+    });
+    assert_eq!(again, "file/committed");
+    assert_eq!(std::fs::read_to_string(folder.path().join("out.jsonl")).unwrap(), text);
 }
 
 #[test]

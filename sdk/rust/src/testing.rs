@@ -221,6 +221,9 @@ impl Drop for FolderOutput {
 
 impl Output for FolderOutput {
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        if self.partial.is_none() {
+            return Err(Error::internal("file/committed", format!("{} was committed already", self.name)));
+        }
         self.file.write_all_at(bytes, self.written).map_err(|e| io(&self.name, &e))?;
         self.written += bytes.len() as u64;
         Ok(())

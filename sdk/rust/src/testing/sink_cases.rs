@@ -459,7 +459,8 @@ fn prepared_twice(_: &Promises, again: Again<'_>) -> Outcome {
 
 fn must_exist(promises: &Promises, again: Again<'_>) -> Outcome {
     let missing = again().prepare(&target(2), PrepareMode::MustExist);
-    let kinds: &[ErrorKind] = if promises.reopens { &[ErrorKind::NotFound] } else { &[ErrorKind::Unsupported] };
+    let kinds: &[ErrorKind] =
+        if promises.reopens { &[ErrorKind::NotFound] } else { &[ErrorKind::NotFound, ErrorKind::Unsupported] };
     fails("a target that is missing", missing, kinds)?;
     Ok(())
 }
