@@ -80,8 +80,10 @@ impl Destination {
             return Err(Error::config("sink/location", format!("'{scheme}:' names no place behind the colon"))
                 .hint("for example --to sqlite:docs.db, --to jsonl:out.jsonl or --to pinecone:docs"));
         }
+        // A run that is asked to stop finishes what is in flight: its writes are not given up.
+        let grants = Grants { cancelled: Arc::default(), ..resolved.grants };
         let (scheme, location) = (scheme.to_owned(), location);
-        Ok(Destination { plugin, scheme, location, path, settings: resolved.settings, grants: resolved.grants })
+        Ok(Destination { plugin, scheme, location, path, settings: resolved.settings, grants })
     }
 
     /// For people and plans: without a password.

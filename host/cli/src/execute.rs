@@ -180,6 +180,8 @@ fn status_of(outcome: &Outcome) -> Status {
 
 fn exit_of(outcome: &Outcome) -> Exit {
     match (&outcome.error, status_of(outcome)) {
+        // Asked to stop while it waited for another try.
+        (Some(_), Status::Paused) if outcome.report.ended == Ended::Interrupted => Exit::Interrupted,
         (Some(error), _) => Exit::from(error.kind),
         (None, Status::Paused) => Exit::Interrupted,
         (None, Status::Unverified) => Exit::Unverified,

@@ -8,6 +8,8 @@ use crate::paths;
 /// Whether the folder holds a crate that is a plugin by now, not only a name.
 fn is_plugin(folder: &Path) -> bool {
     std::fs::read_to_string(folder.join("src/lib.rs")).is_ok_and(|text| text.contains("vecferry_sdk"))
+        // One with a workspace of its own is optional: it is built by itself.
+        && std::fs::read_to_string(folder.join("Cargo.toml")).is_ok_and(|text| !text.contains("[workspace]"))
 }
 
 #[test]

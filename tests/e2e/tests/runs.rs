@@ -83,7 +83,7 @@ pickle.dump({
                 std::fs::remove_file(copy).unwrap();
                 content
             }
-            other => panic!("{other:?}"),
+            (_, (scheme, _)) => panic!("{scheme} cannot be read back here"),
         }
     }
 

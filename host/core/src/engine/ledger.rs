@@ -1,11 +1,12 @@
 /*!
 What was done: counts, and per split the cursor up to which everything is at the destination.
 
-Writers acknowledge out of order; a cursor is committed, with the pages before it, only when every page before it is
-acknowledged too.
+Writers acknowledge out of order; a page is committed only when every page that was shaped before it is acknowledged
+too, of whatever split or store. What is left out of one page (a document that an earlier store has, an id that is
+taken) rests on the pages before it: were it committed without them, a run that dies in between would lose both.
 */
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use vecferry_contract::Result;
@@ -34,31 +35,49 @@ pub(super) struct Size {
     pub(super) documents: u64,
 }
 
-/// How far one split is: pages below `next` are committed; later ones wait.
+/// How far the run is: pages below `next` are committed; later ones wait.
 #[derive(Default)]
 struct Watermark {
     next: u64,
-    waiting: BTreeMap<u64, (Vec<u8>, Settled)>,
+    waiting: BTreeMap<u64, Waiting>,
+}
+
+struct Waiting {
+    split: Arc<SplitName>,
+    cursor: Vec<u8>,
+    page: Settled,
+}
+
+/// Pages of one split in a row, and the last one's cursor.
+#[derive(Debug, PartialEq)]
+struct Reached {
+    split: Arc<SplitName>,
+    cursor: Vec<u8>,
+    pages: Vec<Settled>,
 }
 
 impl Watermark {
-    /// What may now be committed: the pages that are contiguous with those before, and the last one's cursor.
-    fn acknowledge(&mut self, sequence: u64, cursor: Vec<u8>, page: Settled) -> Option<(Vec<u8>, Vec<Settled>)> {
-        self.waiting.insert(sequence, (cursor, page));
-        let mut reached = None;
-        let mut pages = Vec::new();
-        while let Some((cursor, page)) = self.waiting.remove(&self.next) {
+    /// What may now be committed, in this order.
+    fn acknowledge(&mut self, sequence: u64, page: Waiting) -> Vec<Reached> {
+        self.waiting.insert(sequence, page);
+        let mut reached: Vec<Reached> = Vec::new();
+        while let Some(Waiting { split, cursor, page }) = self.waiting.remove(&self.next) {
             self.next += 1;
-            reached = Some(cursor);
-            pages.push(page);
+            match reached.last_mut() {
+                Some(last) if last.split == split => {
+                    last.cursor = cursor;
+                    last.pages.push(page);
+                }
+                _ => reached.push(Reached { split, cursor, pages: vec![page] }),
+            }
         }
-        reached.map(|cursor| (cursor, pages))
+        reached
     }
 }
 
 pub(super) struct Ledger {
     report: Report,
-    splits: HashMap<SplitKey, Watermark>,
+    watermark: Watermark,
     /// Targets and ids that the destination refused.
     refused: Vec<(String, String)>,
 }
@@ -77,7 +96,7 @@ impl Ledger {
         collections.iter().for_each(|collection| counts.add(&collection.counts));
         let changes = resumed.changes.clone();
         let report = Report { counts, collections, changes, ..Report::default() };
-        Ledger { report, splits: HashMap::new(), refused: resumed.refused.clone() }
+        Ledger { report, watermark: Watermark::default(), refused: resumed.refused.clone() }
     }
 
     pub(super) fn acknowledge(&mut self, ack: Ack, checkpoint: &mut dyn Checkpoint) -> Result<()> {
@@ -101,10 +120,8 @@ impl Ledger {
         if self.report.sample_ids.len() < 3 {
             self.report.sample_ids.extend(first_id);
         }
-        match self.splits.entry(at).or_default().acknowledge(sequence, cursor, page) {
-            Some((cursor, pages)) => checkpoint.commit(&name, &cursor, pages),
-            None => Ok(()),
-        }
+        let reached = self.watermark.acknowledge(sequence, Waiting { split: name, cursor, page });
+        reached.into_iter().try_for_each(|reached| checkpoint.commit(&reached.split, &reached.cursor, reached.pages))
     }
 
     pub(super) fn counts(&self) -> Counts {
@@ -125,17 +142,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cursor_is_committed_only_when_all_before_it_are() {
+    fn a_page_is_committed_only_when_all_before_it_are() {
         let mut watermark = Watermark::default();
-        let page = |found| Settled { counts: Counts { found, ..Counts::default() }, ..Settled::default() };
-        let mut acknowledge = |n: u8| {
-            let reached = watermark.acknowledge(u64::from(n), vec![n], page(u64::from(n)));
-            reached.map(|(cursor, pages)| (cursor[0], pages.iter().map(|page| page.counts.found).collect::<Vec<_>>()))
+        let split = |name: &str| {
+            Arc::new(SplitName { store: "s".to_owned(), collection: "c".to_owned(), split: name.to_owned() })
         };
-        assert_eq!(acknowledge(2), None);
-        assert_eq!(acknowledge(1), None);
-        assert_eq!(acknowledge(0), Some((2, vec![0, 1, 2])));
-        assert_eq!(acknowledge(4), None);
-        assert_eq!(acknowledge(3), Some((4, vec![3, 4])));
+        let page = |found| Settled { counts: Counts { found, ..Counts::default() }, ..Settled::default() };
+        let mut acknowledge = |sequence: u8, name: &str| {
+            let page = page(u64::from(sequence));
+            let reached = watermark
+                .acknowledge(u64::from(sequence), Waiting { split: split(name), cursor: vec![sequence], page });
+            let seen = |reached: &Reached| {
+                let pages: Vec<u64> = reached.pages.iter().map(|page| page.counts.found).collect();
+                (reached.split.split.clone(), reached.cursor[0], pages)
+            };
+            reached.iter().map(seen).collect::<Vec<_>>()
+        };
+        assert_eq!(acknowledge(2, "b"), []);
+        assert_eq!(acknowledge(1, "a"), []);
+        let reached = [("a".to_owned(), 1, vec![0, 1]), ("b".to_owned(), 2, vec![2])];
+        assert_eq!(acknowledge(0, "a"), reached, "no page of another split goes before");
+        assert_eq!(acknowledge(4, "a"), []);
+        assert_eq!(acknowledge(3, "a"), [("a".to_owned(), 4, vec![3, 4])]);
     }
 }

@@ -128,7 +128,6 @@ impl Reading<'_> {
         let Reading { shared, out, .. } = self;
         let options = &shared.options;
         let mut retry = Retry::new(shared, "read");
-        let mut sequence = 0;
         'open: loop {
             let mut scan = match source.open(split, after.as_deref()) {
                 Ok(scan) => scan,
@@ -156,14 +155,15 @@ impl Reading<'_> {
                     let message = "the source yields empty pages and its cursor does not move";
                     return Err(Error::internal("source/stuck", message).at("split", &split.id));
                 }
-                tracing::trace!(store = name.store, rows, sequence, "page");
+                tracing::trace!(store = name.store, rows, "page");
                 after = Some(page.cursor.clone());
                 let counts = Counts { found: rows as u64, ..Counts::default() };
                 let settled = Settled { counts, changes: page.changes, ..Settled::default() };
                 let parcel = Parcel {
                     at,
                     name: Arc::clone(name),
-                    sequence,
+                    // Shaping decides the order.
+                    sequence: 0,
                     cursor: page.cursor,
                     batch: page.rows,
                     page: settled,
@@ -172,7 +172,6 @@ impl Reading<'_> {
                 if out.blocking_send((parcel, page.unreadable)).is_err() {
                     return Ok(false);
                 }
-                sequence += 1;
             }
         }
     }

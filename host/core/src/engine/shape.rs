@@ -24,7 +24,10 @@ pub(super) fn run(
     dry: bool,
     shared: &Shared,
 ) -> Result<()> {
+    let mut sequence = 0;
     while let Some((mut parcel, unreadable)) = pages.blocking_recv() {
+        parcel.sequence = sequence;
+        sequence += 1;
         if shared.cancel.is_aborted() {
             return Ok(());
         }

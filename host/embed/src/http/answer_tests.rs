@@ -47,7 +47,7 @@ fn an_answer_that_cannot_be_right_is_refused() {
         ("no values", two(&item(0, "[]"), &item(1, "[]")), "embed/dimension"),
         ("null", two(&good, &item(1, "[1, null, 3]")), "embed/answer"),
         ("NaN as Python writes it", two(&good, &item(1, "[1, NaN, 3]")), "embed/answer"),
-        ("too large a number", two(&good, &item(1, "[1, 1e39, 3]")), "embed/value"),
+        ("too large a number", two(&good, &item(1, "[1, 1e39, 3]")), "embed/answer"),
         ("NaN in base64", two(&good, &item(1, "\"AACAPwAAwH8AAIA/\"")), "embed/value"),
         ("infinity in base64", two(&good, &item(1, "\"AACAPwAAgH8AAIA/\"")), "embed/value"),
         ("not base64", two(&good, &item(1, "\"AACA*w==\"")), "embed/answer"),
