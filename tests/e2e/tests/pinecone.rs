@@ -11,7 +11,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 use vecferry_e2e::{Ended, demo_store, lines, root, tree, vecferry_with};
 use vecferry_pinecone_local::needle::python;
-use vecferry_pinecone_local::{Options, Schedule, Server};
+use vecferry_pinecone_local::{Fault, Operation, Options, Rule, Schedule, Server, Visibility, When};
 
 /// A Pinecone, and a folder to work in.
 struct Place {
@@ -34,6 +34,12 @@ impl Place {
         let store = demo_store().to_string_lossy().into_owned();
         let arguments = ["migrate", &store, "--to", "pinecone:docs", "--namespace", "default", "--yes", "--json"];
         self.run(&[&arguments[..], more].concat())
+    }
+
+    /// The records by their ids: vector and metadata.
+    fn stored(&self) -> BTreeMap<String, (Vec<f32>, Value)> {
+        let records = self.server.records("docs", "default").unwrap();
+        records.into_iter().map(|record| (record.id, (record.values, Value::Object(record.metadata)))).collect()
     }
 
     /// The same records as files hold them: what the index must hold.
@@ -93,6 +99,39 @@ fn the_demo_store_arrives_and_the_official_sdk_reads_it() {
         assert_eq!(record["values"], want["vector"], "{id}");
     }
     assert!(place.server.violations().is_empty(), "{:#?}", place.server.violations());
+}
+
+#[test]
+fn nothing_is_lost_while_the_service_fails() {
+    let faults = [
+        Fault::Throttle { retry_after: Some("0.05".into()) },
+        Fault::Throttle { retry_after: None },
+        Fault::Status { code: 500, applied: false },
+        Fault::Status { code: 503, applied: true },
+        Fault::Reset { applied: true },
+        Fault::Reset { applied: false },
+    ];
+    let quiet = Place::new();
+    quiet.migrate(&[]).succeeded();
+    let place = Place::new();
+    let on = vec![Operation::Upsert, Operation::Fetch, Operation::Query, Operation::Stats, Operation::DescribeIndex];
+    let rules = (0..).zip(faults).map(|(place, fault)| Rule {
+        on: on.clone(),
+        // About every fourth request, each fault in its turn.
+        when: When::Nth((0..20).map(|round| 1 + place * 4 + round * 25).collect()),
+        fault,
+    });
+    place.server.faults().set(Schedule {
+        rules: rules.collect(),
+        max_body_bytes: Some(120_000),
+        visibility: Visibility { polls: 3, ms: 0 },
+        not_ready_describes: 2,
+        ..Schedule::default()
+    });
+    let summary = place.migrate(&[]).succeeded().json();
+    assert_eq!((&summary["counts"]["migrated"], &summary["counts"]["rejected"]), (&json!(156), &json!(0)), "{summary}");
+    assert!(place.server.faults().struck() > 10, "{} faults", place.server.faults().struck());
+    assert_eq!(place.stored(), quiet.stored());
 }
 
 #[test]

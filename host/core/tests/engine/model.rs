@@ -280,8 +280,19 @@ impl Writer for MemoryWriter<'_> {
         let rows: Vec<Record> = ids.iter().filter_map(|id| destination.records.get(id).cloned()).collect();
         Ok(batch(&rows))
     }
-    fn query(&mut self, _vectors: Dense, _k: u32) -> Result<Vec<Vec<Hit>>> {
-        Ok(Vec::new())
+    fn query(&mut self, vectors: Dense, k: u32) -> Result<Vec<Vec<Hit>>> {
+        let destination = self.0.0.lock().unwrap();
+        let distance = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| (x - y) * (x - y)).sum::<f32>();
+        let nearest = |query: &[f32]| {
+            let records = destination.records.iter();
+            let with_vectors = records.filter_map(|(id, record)| Some((id, record.3.as_ref()?)));
+            let hit = |(id, vector): (&String, &Vec<f32>)| Hit { id: id.clone(), score: -distance(query, vector) };
+            let mut hits: Vec<Hit> = with_vectors.map(hit).collect();
+            hits.sort_by(|a, b| b.score.total_cmp(&a.score));
+            hits.truncate(k as usize);
+            hits
+        };
+        Ok(vectors.values.chunks(vectors.dimension as usize).map(nearest).collect())
     }
 }
 

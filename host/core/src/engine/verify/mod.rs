@@ -426,5 +426,8 @@ fn recall(expected: &mut Expected, sink: &mut dyn Sink, shared: &Shared) -> Resu
             after = Some(page.cursor);
         }
     }
-    Retry::call(shared, "query", || exact.recall(writer.as_mut()))
+    exact.recall(|query| {
+        let answers = Retry::call(shared, "query", || writer.query(query.clone(), recall::K))?;
+        Ok(answers.into_iter().next().unwrap_or_default())
+    })
 }

@@ -5,16 +5,14 @@ Some vectors are taken as queries. Their exact neighbours are found by looking a
 asked for the same. A hit counts when it is as near as the last exact neighbour, so that ties are no losses.
 */
 
-use vecferry_contract::{Batch, Dense, Metric, Result};
-
-use crate::Writer;
+use vecferry_contract::{Batch, Dense, ErrorKind, Hit, Metric, Result};
 
 /// Neighbours that are asked for.
-pub(super) const K: usize = 10;
+pub(super) const K: u32 = 10;
 /// Queries of one target.
 const QUERIES: usize = 16;
 /// Neighbours that are kept, for ties.
-const KEPT: usize = 4 * K;
+const KEPT: usize = 4 * K as usize;
 /// Beyond this many vectors the exact search is not worth its time.
 pub(super) const MAX_VECTORS: u64 = 200_000;
 
@@ -65,20 +63,20 @@ impl Exact {
     }
 
     /// The share of exact neighbours that the destination finds; `None` where it was not, or cannot be, measured.
-    pub(super) fn recall(&self, writer: &mut dyn Writer) -> Result<Option<f64>> {
+    /// `ask` is given one query at a time, so that an answer that breaks off costs that one alone.
+    pub(super) fn recall(&self, mut ask: impl FnMut(Dense) -> Result<Vec<Hit>>) -> Result<Option<f64>> {
         if self.queries.is_empty() || self.seen > MAX_VECTORS {
             return Ok(None);
         }
         let width = u32::try_from(self.width).unwrap_or(u32::MAX);
-        let vectors = Dense::new(width, self.queries.iter().flat_map(|query| query.vector.iter().copied()).collect());
-        let answers = match writer.query(vectors, u32::try_from(K).unwrap_or(u32::MAX)) {
-            Ok(answers) => answers,
-            Err(error) if error.kind == vecferry_contract::ErrorKind::Unsupported => return Ok(None),
-            Err(error) => return Err(error),
-        };
         let (mut found, mut wanted) = (0_u32, 0_u32);
-        for (query, hits) in self.queries.iter().zip(answers) {
-            let count = query.nearest.len().min(K);
+        for query in &self.queries {
+            let hits = match ask(Dense::new(width, query.vector.clone())) {
+                Ok(hits) => hits,
+                Err(error) if error.kind == ErrorKind::Unsupported => return Ok(None),
+                Err(error) => return Err(error),
+            };
+            let count = query.nearest.len().min(K as usize);
             wanted += u32::try_from(count).unwrap_or(0);
             let near: Vec<&str> = query.as_near_as(count).collect();
             let right = hits.iter().take(count).filter(|hit| near.contains(&hit.id.as_str())).count();
