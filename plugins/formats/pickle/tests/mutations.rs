@@ -9,6 +9,7 @@ use std::path::Path;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use vecferry_pickle_format::{Audit, Json, Kind, Limits, Node, Notes, Pickle, notes};
+use vecferry_sdk::Error;
 use vecferry_sdk::testing::MemoryFile;
 
 /// Small enough that a budget is met while a test runs.
@@ -21,7 +22,13 @@ fn survive(bytes: Vec<u8>) {
     // What a first pass learns changes nothing but the memory that is taken.
     let loaded = Pickle::load(file.clone(), &LIMITS);
     let again = Pickle::load(file, &Limits { two_passes_from: 0, ..LIMITS });
-    assert_eq!(loaded.as_ref().err(), again.as_ref().err());
+    let why = |loaded: &Result<Pickle, Error>| {
+        let mut error = loaded.as_ref().err().cloned()?;
+        // Where the budget is met depends on the memory that was taken until there.
+        error.context.retain(|(what, _)| error.code != "pickle/too-large" || what != "offset");
+        Some(error)
+    };
+    assert_eq!(why(&loaded), why(&again));
     let Ok(pickle) = loaded else { return };
     let brief = |pickle: &Pickle| Json::new(&LIMITS, size).value(pickle.root(), &mut Notes::default());
     assert_eq!(brief(&pickle), brief(&again.unwrap()));
