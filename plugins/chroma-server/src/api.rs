@@ -2,13 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use vecferry_sdk::{Error, Host, Method, Metric, Response, Result};
+use vecferry_sdk::{Error, ErrorKind, Host, Method, Metric, Response, Result};
 
 use crate::client::{Client, error_of, is_success, parse, segment};
 use crate::settings::Settings;
 
 /// Ids of one request that reads.
 pub(crate) const PAGE: usize = 1_000;
+/// What a server takes unless it is told otherwise (Chroma 1.x, `max_payload_size_bytes`).
+const MAX_BODY_BYTES: usize = 40 * 1024 * 1024;
 
 /// One tenant's database on a server.
 #[derive(Clone)]
@@ -194,7 +196,15 @@ impl Collection {
 
     /// The answer to an upsert, whatever its status.
     pub(crate) fn upsert(&self, body: Vec<u8>) -> Result<Response> {
-        self.client.send(Method::Post, &format!("{}/upsert", self.path), body)
+        let bytes = body.len();
+        self.client.send(Method::Post, &format!("{}/upsert", self.path), body).map_err(|error| {
+            // The server hangs up on a body that is too large; whether its refusal arrives before that is chance.
+            if bytes <= MAX_BODY_BYTES || error.kind != ErrorKind::Transient {
+                return error;
+            }
+            let message = format!("the server broke off a request of {bytes} bytes: {}", error.message);
+            Error { kind: ErrorKind::Corrupt, code: "chroma-server/too-large".to_owned(), message, ..error }
+        })
     }
 
     pub(crate) fn delete(&self, ids: &[&str]) -> Result<()> {
